@@ -1,0 +1,162 @@
+"""The frame index: what is known of every sample and every presented frame of one clip, as arrays.
+
+Two numberings meet here. *Samples* are counted in decode order, as they lie in the file; *frames* are
+counted in display order, as a player presents them. `frame_sample` leads from a frame to its sample.
+Samples that are decoded but never shown (pre-roll hidden by an edit list, parameter sets alone) have no frame.
+
+The arrays are read-only and shared: nobody copies an index to use it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import FrameRangeError
+from ..timing import Timebase
+
+Int64s = npt.NDArray[np.int64]
+Int32s = npt.NDArray[np.int32]
+Flags = npt.NDArray[np.uint8]
+
+
+class SampleFlag(IntFlag):
+    """What a sample is; one byte a sample."""
+
+    REFERENCE = 1
+    """A later sample may refer to it (nal_ref_idc is not 0)."""
+    IDR = 2
+    """It begins with an instantaneous decoding refresh: nothing before it is needed after it."""
+    START = 4
+    """Decoding can start here: every later picture whose references reach no further back comes out exact."""
+    SECOND_FIELD = 8
+    """It completes the field in the sample before it: the two make one picture."""
+    NO_PICTURE = 16
+    """It holds no coded picture (empty, or parameter sets and messages only)."""
+    DAMAGED = 32
+    """A reference that it needs was lost, or its headers do not parse: no frame of it is exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFormat:
+    """The form of decoded pictures under one sequence parameter set."""
+
+    width: int
+    """Visible luma samples a row, after cropping."""
+    height: int
+    """Visible luma rows, after cropping."""
+    bit_depth_luma: int
+    """Bits a luma sample, 8 to 14."""
+    bit_depth_chroma: int
+    """Bits a chroma sample, 8 to 14."""
+    chroma_format_idc: int
+    """0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4 (7.4.2.1.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSets:
+    """The parameter sets in force from one sample on."""
+
+    first_sample: int
+    """The first sample that they hold for."""
+    sps: tuple[bytes, ...]
+    """Sequence parameter sets, NAL units with header byte and emulation prevention, by id."""
+    pps: tuple[bytes, ...]
+    """Picture parameter sets, likewise."""
+    format: PictureFormat
+    """What pictures decoded under them look like."""
+
+
+@dataclass(frozen=True)
+class FrameIndex:
+    """Everything that planning a read of one clip needs, without touching its bytes.
+
+    `n` samples in decode order, `k` presented frames in display order.
+    """
+
+    offset: Int64s
+    """`[n]` first byte of each sample in the source."""
+    size: Int64s
+    """`[n]` bytes of each sample."""
+    flags: Flags
+    """`[n]` `SampleFlag` bits."""
+    reference_start: Int64s
+    """`[n + 1]` where each sample's active references begin in `references`."""
+    references: Int32s
+    """Samples that a sample's slices can name (8.2.4), ascending within each sample; always earlier samples."""
+    frame_sample: Int32s
+    """`[k]` the sample that carries each presented frame (its first field, where fields are samples)."""
+    pts_ticks: Int64s
+    """`[k]` presentation time of each frame, after edit lists, not decreasing on sane files."""
+    last_duration_ticks: int
+    """Duration of the last frame; every other lasts until the next."""
+    timebase: Timebase
+    """Seconds a tick."""
+    parameter_sets: tuple[ParameterSets, ...]
+    """By `first_sample`, ascending; the first holds from sample 0."""
+    container: str
+    """`mp4` or `annexb`."""
+    nal_length_size: int
+    """Bytes of the length before each NAL unit; 0 for start codes (Annex B)."""
+    source_bytes: int
+    """Bytes of the whole source."""
+
+    @property
+    def sample_count(self) -> int:
+        """Samples, shown or not."""
+        return len(self.offset)
+
+    @property
+    def frame_count(self) -> int:
+        """Presented frames."""
+        return len(self.frame_sample)
+
+    @cached_property
+    def starts(self) -> Int64s:
+        """Samples at which decoding can start, ascending; each begins a GOP."""
+        return np.flatnonzero(self.flags & SampleFlag.START)
+
+    @cached_property
+    def duration_ticks(self) -> Int64s:
+        """`[k]` how long each frame stands, until the next one or the end."""
+        return np.append(np.diff(self.pts_ticks), self.last_duration_ticks)[: self.frame_count]
+
+    def references_of(self, sample: int) -> Int32s:
+        """The samples that `sample` can refer to, ascending."""
+        return self.references[self.reference_start[sample] : self.reference_start[sample + 1]]
+
+    def parameter_sets_at(self, sample: int) -> ParameterSets:
+        """The parameter sets in force at a sample."""
+        found = self.parameter_sets[0]
+        for sets in self.parameter_sets[1:]:
+            if sets.first_sample > sample:
+                break
+            found = sets
+        return found
+
+    def frame_format(self, frame: int) -> PictureFormat:
+        """The form of one presented frame.
+
+        Raises:
+            FrameRangeError: There is no such frame.
+        """
+        self.check_frames(np.array([frame]))
+        return self.parameter_sets_at(int(self.frame_sample[frame])).format
+
+    def check_frames(self, frames: npt.NDArray[np.integer]) -> None:
+        """Refuse frame numbers that the clip does not have.
+
+        Raises:
+            FrameRangeError: Naming the first one outside and the range there is.
+        """
+        outside = (frames < 0) | (frames >= self.frame_count)
+        if outside.any():
+            first = int(frames[outside][0])
+            has = (
+                f"frames 0 to {self.frame_count - 1}" if self.frame_count else "no presented frame"
+            )
+            raise FrameRangeError(f"frame {first} was asked for, the clip has {has}")
