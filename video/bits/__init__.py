@@ -1,0 +1,1 @@
+"""Bits and bytes: Exp-Golomb codes, emulation prevention, big-endian fields."""
