@@ -1,0 +1,146 @@
+"""Frames as arrays: numpy and torch views of what `video.read` returns.
+
+The engine lays the frames of a batch out one after the other in one buffer, so a value is a
+block `[frames, height, width, 3]` and a column whose rows agree in shape and frame count is a
+block `[rows, frames, height, width, 3]`. Both are views: nothing is copied unless a column comes
+in several chunks, or as Python objects.
+
+Where the bytes of a frame are not `frame_shape` (`yuv420p`, and `native` of more than one plane or
+more than 8 bits), the last axis is the packed bytes: `[frames, bytes]`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ..errors import InputError, UnsupportedError
+
+if TYPE_CHECKING:
+    import torch
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def to_numpy(frames: Any) -> Bytes:
+    """A frames value or column as one read-only array.
+
+    Args:
+        frames: A row's value (an Arrow scalar, or the dict that `as_py` makes of it), or a
+            column (an Arrow array or chunked array).
+
+    Returns:
+        `[frames, height, width, 3]` for a value, with `rows` before that for a column.
+
+    Raises:
+        InputError: It holds no frames, a row is null, or the rows of a column differ in shape.
+    """
+    array = _view(frames)
+    array.flags.writeable = False
+    return array
+
+
+def to_torch(frames: Any) -> torch.Tensor:
+    """A frames value or column as one tensor of bytes; like `to_numpy`.
+
+    The tensor shares memory with the Arrow data where that is writable, else it is a copy.
+
+    Raises:
+        UnsupportedError: torch is not installed (it comes with the extra `torch`).
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise UnsupportedError(
+            "to_torch needs torch, which is not installed: pip install 'marey[torch]'"
+        ) from error
+    array = _view(frames)
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def _view(frames: Any) -> Bytes:
+    match frames:
+        case pa.ChunkedArray():
+            chunks = [c for c in frames.chunks if len(c)] or [_empty_chunk(frames)]
+            blocks = [_column(chunk) for chunk in chunks]
+            _require_one_shape([block.shape[1:] for block in blocks], "chunk")
+            return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        case pa.StructArray():
+            return _column(frames)
+        case pa.StructScalar():
+            _require_frames_type(frames.type)
+            if not frames.is_valid:
+                raise InputError("the frames value is null")
+            return _block(frames["frames"].values, frames["frame_shape"].as_py())
+        case Mapping() if "frames" in frames and "frame_shape" in frames:
+            return _objects(frames["frames"], frames["frame_shape"])
+    kind = frames.type if isinstance(frames, pa.Array | pa.Scalar) else type(frames).__name__
+    raise InputError(f"expected what video.read returns (a value or a column), got {kind}")
+
+
+def _column(array: pa.Array) -> Bytes:
+    _require_frames_type(array.type)
+    if array.null_count:
+        row = array.is_null().index(True).as_py()
+        raise InputError(
+            f'row {row} is null: read with on_error="skip", or drop null rows first'
+        )
+    lists = array.field("frames")
+    shapes = array.field("frame_shape").to_pylist()
+    offsets = lists.offsets.to_numpy()
+    _require_one_shape(shapes, "row")
+    _require_one_shape([(int(n),) for n in np.diff(offsets)], "row")
+    if not shapes:
+        return np.empty((0, 0, 0, 0, 3), np.uint8)
+    block = _block(lists.values[offsets[0] : offsets[-1]], shapes[0])
+    return block.reshape(len(array), -1, *block.shape[1:]) if len(block) else block[None]
+
+
+def _block(frames: pa.StructArray, shape: Sequence[int]) -> Bytes:
+    data = frames.field("data")
+    offsets = np.frombuffer(data.buffers()[1], np.int64)[data.offset :][: len(data) + 1]
+    sizes = np.diff(offsets)
+    if not len(sizes):
+        return np.empty((0, *shape), np.uint8)
+    size = int(sizes[0])
+    if (sizes != size).any():
+        raise InputError("frames of one value differ in size")
+    packed = np.frombuffer(data.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    return packed.reshape(len(sizes), *_frame_axes(size, shape))
+
+
+def _objects(frames: Sequence[Mapping[str, Any]], shape: Sequence[int]) -> Bytes:
+    blocks = [np.frombuffer(frame["data"], np.uint8) for frame in frames]
+    _require_one_shape([block.shape for block in blocks], "frame")
+    if not blocks:
+        return np.empty((0, *shape), np.uint8)
+    packed = np.concatenate(blocks)
+    return packed.reshape(len(blocks), *_frame_axes(blocks[0].size, shape))
+
+
+def _frame_axes(size: int, shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(shape) if math.prod(shape) == size else (size,)
+
+
+def _require_one_shape(shapes: Sequence[Sequence[int]], what: str) -> None:
+    for i, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            raise InputError(
+                f"{what} {i} has shape {list(shape)}, {what} 0 has {list(shapes[0])}: "
+                "convert such rows one by one"
+            )
+
+
+def _require_frames_type(dtype: pa.DataType) -> None:
+    names = [f.name for f in dtype] if pa.types.is_struct(dtype) else []
+    if not {"frames", "frame_shape"} <= set(names):
+        raise InputError(f"expected a column that video.read returns, got {dtype}")
+
+
+def _empty_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return pa.array([], column.type)

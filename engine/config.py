@@ -1,0 +1,50 @@
+"""The settings of an engine: one frozen object, checked when it is made and passed down."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, fields
+
+from ..errors import ConfigError
+
+_MIB = 1 << 20
+
+
+def usable_cores() -> int:
+    """Processor cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """What a `Marey` may use, and how it fetches.
+
+    >>> EngineConfig(memory_budget_bytes=64 << 20).memory_budget_bytes
+    67108864
+    >>> EngineConfig(decode_threads=0)
+    Traceback (most recent call last):
+    ...
+    marey.errors.ConfigError: decode_threads must be a whole number of at least 1, got 0
+    """
+
+    memory_budget_bytes: int = 256 * _MIB
+    """Frames and fetched bytes that a scan holds at one time, beside its largest row."""
+    max_row_bytes: int = 4096 * _MIB
+    """A row whose frames and fetched bytes need more than this is refused."""
+    batch_rows: int = 1024
+    """The most rows in one record batch; the budget makes batches of frames smaller."""
+    decode_threads: int = field(default_factory=usable_cores)
+    """Clips decoded at one time."""
+    fetch_threads: int = 2
+    """Batches whose bytes are fetched at one time, ahead of decoding."""
+    index_cache_bytes: int = 64 * _MIB
+    """Decoded frame indexes that are kept between scans."""
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            least = 0 if setting.name == "index_cache_bytes" else 1
+            if type(value) is not int or value < least:
+                raise ConfigError(
+                    f"{setting.name} must be a whole number of at least {least}, got {value!r}"
+                )

@@ -1,0 +1,195 @@
+"""The ordered, byte-bounded operator: jobs in, results out in order, later jobs running ahead.
+
+::
+
+    jobs ──▶ fetch threads ──▶ decode threads ──▶ finish, on the consumer's thread
+             a job ahead        tasks of a job     one result at a time, in order
+
+A job knows its cost in bytes before it starts. The costs of the jobs that were started and
+whose results the consumer has not let go sum to at most the budget, or are those of one job. So
+memory is bounded by the budget and the largest job, however fast or slow the consumer is.
+
+The consumer's thread pulls jobs (planning), waits and finishes; the threads live as long as the
+iteration. When the consumer stops early, fails or is interrupted, `Stop` is set, what has not
+started is dropped, and the threads are joined before the iterator ends.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, Protocol, TypeVar
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Job(Protocol[T_co]):
+    """Work that becomes one result."""
+
+    @property
+    def cost_bytes(self) -> int:
+        """Memory held from `fetch` until the consumer lets the result go."""
+        ...
+
+    def fetch(self) -> Sequence[Callable[[], None]]:
+        """Read what is needed, on a fetch thread; what is to run on decode threads then."""
+        ...
+
+    def finish(self) -> T_co:
+        """The result, after every task has ended (on the consumer's thread)."""
+        ...
+
+
+class Stop:
+    """A flag that tells running work to end soon; whoever sees it raises `Stopped`."""
+
+    __slots__ = ("_set",)
+
+    def __init__(self) -> None:
+        self._set = False
+
+    def set(self) -> None:
+        """Ask for the end."""
+        self._set = True
+
+    def check(self) -> None:
+        """Raise `Stopped` if the end was asked for; cheap enough for every frame."""
+        if self._set:
+            raise Stopped
+
+
+class Stopped(BaseException):
+    """The consumer is gone. Not an `Exception`: no handler on the way may take it for one."""
+
+
+def run_jobs(
+    jobs: Iterator[Job[T]],
+    *,
+    budget_bytes: int,
+    fetch_threads: int,
+    decode_threads: int,
+    stop: Stop,
+) -> Generator[T, None, None]:
+    """The results of `jobs`, in order, with later jobs running ahead within the budget.
+
+    An exception of `jobs` itself comes after the results of the jobs before it; one of a task
+    comes in place of its job's result and ends the iteration.
+    """
+    pipeline: _Pipeline[T] = _Pipeline(fetch_threads, decode_threads, stop)
+    waiting: deque[_Running[T]] = deque()
+    source = _Source(jobs)
+    held = 0
+    try:
+        while True:
+            while (job := source.head) is not None and (
+                not held or held + job.cost_bytes <= budget_bytes
+            ):
+                held += job.cost_bytes
+                waiting.append(pipeline.start(job))
+                source.advance()
+            if not waiting:
+                break
+            cost = waiting[0].job.cost_bytes
+            yield waiting.popleft().result()
+            held -= cost
+        if source.error is not None:
+            raise source.error
+    finally:
+        pipeline.close()
+
+
+class _Source(Generic[T]):
+    """One job of lookahead, and the exception that ended the jobs, kept for its turn."""
+
+    def __init__(self, jobs: Iterator[Job[T]]) -> None:
+        self._jobs = jobs
+        self.error: Exception | None = None
+        self.head: Job[T] | None = None
+        self.advance()
+
+    def advance(self) -> None:
+        self.head = None
+        try:
+            self.head = next(self._jobs, None)
+        except Exception as error:
+            self.error = error
+
+
+class _Running(Generic[T]):
+    """A job that is on its way through the threads."""
+
+    def __init__(self, job: Job[T]) -> None:
+        self.job = job
+        self._left = 1
+        self._errors: list[BaseException] = []
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    def begin(self, tasks: int) -> None:
+        """So many more pieces of work belong to this job."""
+        with self._lock:
+            self._left += tasks
+
+    def end(self, error: BaseException | None = None) -> None:
+        """One piece of work ended."""
+        with self._lock:
+            self._left -= 1
+            if error is not None:
+                self._errors.append(error)
+            if not self._left:
+                self._ended.set()
+
+    @property
+    def failed(self) -> bool:
+        return bool(self._errors)
+
+    def result(self) -> T:
+        # On the main thread a signal such as Ctrl-C gets through this wait.
+        self._ended.wait()
+        if self._errors:
+            raise self._errors[0]
+        return self.job.finish()
+
+
+class _Pipeline(Generic[T]):
+    """The two thread pools; threads start when there is work for them."""
+
+    def __init__(self, fetch_threads: int, decode_threads: int, stop: Stop) -> None:
+        self._fetch = ThreadPoolExecutor(fetch_threads, thread_name_prefix="marey-fetch")
+        self._decode = ThreadPoolExecutor(decode_threads, thread_name_prefix="marey-decode")
+        self._stop = stop
+
+    def start(self, job: Job[T]) -> _Running[T]:
+        running = _Running(job)
+        self._fetch.submit(self._fetch_job, running)
+        return running
+
+    def close(self) -> None:
+        self._stop.set()
+        self._fetch.shutdown(wait=True, cancel_futures=True)
+        self._decode.shutdown(wait=True, cancel_futures=True)
+
+    def _fetch_job(self, running: _Running[T]) -> None:
+        error: BaseException | None = None
+        try:
+            self._stop.check()
+            tasks = running.job.fetch()
+            running.begin(len(tasks))
+            for task in tasks:
+                self._decode.submit(self._run_task, running, task)
+        except BaseException as raised:
+            error = raised
+        running.end(error)
+
+    def _run_task(self, running: _Running[T], task: Callable[[], None]) -> None:
+        error: BaseException | None = None
+        try:
+            self._stop.check()
+            if not running.failed:
+                task()
+        except BaseException as raised:
+            error = raised
+        running.end(error)

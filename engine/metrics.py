@@ -1,0 +1,61 @@
+"""What a scan did: rows, frames, samples, bytes and seconds, added up by all its threads."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, fields
+
+
+@dataclass(slots=True)
+class ScanMetrics:
+    """The counts of one run of a scan; they grow while it runs.
+
+    Seconds are summed over threads, so together they may exceed the time that passed.
+
+    >>> metrics = ScanMetrics()
+    >>> metrics.add(rows=2, frames=8, bytes_fetched=2048)
+    >>> metrics.frames
+    8
+    """
+
+    rows: int = 0
+    """Rows returned."""
+    frames: int = 0
+    """Frames returned, duplicates counted."""
+    samples_decoded: int = 0
+    """Compressed samples that went through a decoder."""
+    bytes_fetched: int = 0
+    """Media bytes read from storage; indexes and other columns are not counted."""
+    range_requests: int = 0
+    """Byte ranges that those came in."""
+    source_bytes: int = 0
+    """Size of all clips touched, each counted once a batch."""
+    rows_skipped: int = 0
+    """Rows dropped by `on_error="skip"` or `on_missing="skip"`."""
+    plan_seconds: float = 0.0
+    """Resolving keys, reading indexes, choosing samples and byte ranges."""
+    fetch_seconds: float = 0.0
+    """Reading media."""
+    decode_seconds: float = 0.0
+    """Decoding samples."""
+    convert_seconds: float = 0.0
+    """Converting decoded pictures to the pixels asked for."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def add(self, **amounts: float) -> None:
+        """Add to the counts by name; safe from any thread."""
+        with self._lock:
+            for name, amount in amounts.items():
+                setattr(self, name, getattr(self, name) + amount)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{f.name}={_figure(getattr(self, f.name))}"
+            for f in fields(self)
+            if not f.name.startswith("_")
+        )
+        return f"ScanMetrics({shown})"
+
+
+def _figure(amount: float) -> str:
+    return f"{amount:.4f}" if isinstance(amount, float) else f"{amount:,}"

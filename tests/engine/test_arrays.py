@@ -1,0 +1,114 @@
+"""Frames as arrays: the right numbers, in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marey.engine.arrays
+import numpy as np
+import pyarrow as pa
+import pytest
+from marey.engine.arrays import to_numpy
+from marey.errors import InputError
+
+FRAMES = pa.struct(
+    [
+        (
+            "frames",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("data", pa.large_binary()),
+                        ("frame_index", pa.uint32()),
+                        ("pts_seconds", pa.float64()),
+                        ("duration_seconds", pa.float64()),
+                    ]
+                )
+            ),
+        ),
+        ("frame_shape", pa.list_(pa.int32())),
+    ]
+)
+
+
+def value(pixels: np.ndarray, shape: list[int] | None = None) -> dict[str, Any]:
+    frames = [
+        {"data": p.tobytes(), "frame_index": i, "pts_seconds": 0.0, "duration_seconds": 0.0}
+        for i, p in enumerate(pixels)
+    ]
+    return {"frames": frames, "frame_shape": shape or list(pixels.shape[1:])}
+
+
+def column(pixels: list[np.ndarray]) -> pa.StructArray:
+    return pa.array([value(p) for p in pixels], FRAMES)
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(7).integers(0, 256, (3, 2, 4, 5, 3), np.uint8)
+
+
+def test_a_column_is_rows_frames_height_width_channels(pixels: np.ndarray) -> None:
+    assert np.array_equal(to_numpy(column(list(pixels))), pixels)
+
+
+def test_a_slice_of_a_column_is_that_slice(pixels: np.ndarray) -> None:
+    assert np.array_equal(to_numpy(column(list(pixels)).slice(1, 2)), pixels[1:])
+
+
+def test_a_column_in_chunks_is_joined(pixels: np.ndarray) -> None:
+    array = column(list(pixels))
+    chunked = pa.chunked_array([array.slice(0, 1), array.slice(1, 0), array.slice(1, 2)])
+    assert np.array_equal(to_numpy(chunked), pixels)
+
+
+def test_a_value_is_frames_height_width_channels(pixels: np.ndarray) -> None:
+    array = column(list(pixels))
+    assert np.array_equal(to_numpy(array[1]), pixels[1])
+    assert np.array_equal(to_numpy(array[1].as_py()), pixels[1])
+
+
+def test_a_view_shares_the_memory_of_the_column(pixels: np.ndarray) -> None:
+    array = column(list(pixels))
+    data = array.field("frames").values.field("data").buffers()[2]
+    for view in (to_numpy(array), to_numpy(array[0]), to_numpy(pa.chunked_array([array]))):
+        assert np.shares_memory(view, np.frombuffer(data, np.uint8))
+        assert not view.flags.writeable
+
+
+def test_planes_that_are_not_the_shape_stay_packed_bytes() -> None:
+    packed = np.arange(2 * 24, dtype=np.uint8).reshape(2, 24)
+    array = pa.array([value(packed, [4, 4])], FRAMES)
+    assert np.array_equal(to_numpy(array[0]), packed)
+    assert to_numpy(array).shape == (1, 2, 24)
+
+
+def test_no_rows_and_no_frames_keep_their_axes(pixels: np.ndarray) -> None:
+    assert to_numpy(column([])).shape == (0, 0, 0, 0, 3)
+    assert to_numpy(pa.chunked_array([], FRAMES)).shape == (0, 0, 0, 0, 3)
+    none = pa.array([value(pixels[0][:0], [4, 5, 3])], FRAMES)
+    assert to_numpy(none).shape == (1, 0, 4, 5, 3)
+    assert to_numpy(none[0]).shape == (0, 4, 5, 3)
+
+
+def test_what_cannot_be_one_block_is_refused_by_row(pixels: np.ndarray) -> None:
+    with pytest.raises(InputError, match="row 1 is null"):
+        to_numpy(pa.array([value(pixels[0]), None], FRAMES))
+    with pytest.raises(InputError, match=r"row 1 has shape \[1\], row 0 has \[2\]"):
+        to_numpy(column([pixels[0], pixels[0][:1]]))
+    with pytest.raises(InputError, match=r"row 1 has shape \[4, 4, 3\]"):
+        to_numpy(column([pixels[0], pixels[0][:, :, :4]]))
+    with pytest.raises(InputError, match="the frames value is null"):
+        to_numpy(pa.scalar(None, FRAMES))
+    with pytest.raises(InputError, match="got int64"):
+        to_numpy(pa.array([1]))
+    with pytest.raises(InputError, match="got list"):
+        to_numpy([1, 2])
+
+
+def test_torch_shares_writable_memory_and_copies_the_rest(pixels: np.ndarray) -> None:
+    torch = pytest.importorskip("torch")
+    array = column(list(pixels))
+    tensor = marey.engine.arrays.to_torch(array)
+    assert tensor.dtype == torch.uint8
+    assert np.array_equal(tensor.numpy(), pixels)
