@@ -2,11 +2,11 @@
 
 The engine lays the frames of a batch out one after the other in one buffer, so a value is a
 block `[frames, height, width, 3]` and a column whose rows agree in shape and frame count is a
-block `[rows, frames, height, width, 3]`. Both are views: nothing is copied unless a column comes
-in several chunks, or as Python objects.
+block `[rows, frames, height, width, 3]`. Both are views: nothing is copied unless a column
+comes in several chunks, or as Python objects.
 
-Where the bytes of a frame are not `frame_shape` (`yuv420p`, and `native` of more than one plane or
-more than 8 bits), the last axis is the packed bytes: `[frames, bytes]`.
+Where the bytes of a frame are more than `frame_shape` says (`yuv420p`; `native` with several
+planes or above 8 bits), the last axis is the packed bytes: `[frames, bytes]`.
 """
 
 from __future__ import annotations
