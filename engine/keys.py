@@ -126,10 +126,8 @@ def describe_key(keys: pa.Table, row: int) -> str:
 
 
 def _missing_message(keys: pa.Table, row_ids: pa.Array) -> str:
-    rows: npt.NDArray[np.int64] = np.flatnonzero(
-        row_ids.is_null().to_numpy(zero_copy_only=False)
-    )
-    shown = "; ".join(describe_key(keys, row) for row in rows[:_SHOWN_KEYS].tolist())
+    rows = [row for row, found in enumerate(row_ids.is_valid().to_pylist()) if not found]
+    shown = "; ".join(describe_key(keys, row) for row in rows[:_SHOWN_KEYS])
     more = f" and {len(rows) - _SHOWN_KEYS} more" if len(rows) > _SHOWN_KEYS else ""
     return (
         f"{len(rows)} of {len(row_ids)} keys are not in the table: {shown}{more} "
