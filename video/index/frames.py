@@ -1,8 +1,10 @@
-"""The frame index: what is known of every sample and every presented frame of one clip, as arrays.
+"""The frame index: what is known of every sample and every presented frame of one clip, as
+arrays.
 
-Two numberings meet here. *Samples* are counted in decode order, as they lie in the file; *frames* are
-counted in display order, as a player presents them. `frame_sample` leads from a frame to its sample.
-Samples that are decoded but never shown (pre-roll hidden by an edit list, parameter sets alone) have no frame.
+Two numberings meet here. *Samples* are counted in decode order, as they lie in the file;
+*frames* are counted in display order, as a player presents them. `frame_sample` leads from a
+frame to its sample. Samples that are decoded but never shown (pre-roll hidden by an edit list,
+parameter sets alone) have no frame.
 
 The arrays are read-only and shared: nobody copies an index to use it.
 """
@@ -30,15 +32,23 @@ class SampleFlag(IntFlag):
     REFERENCE = 1
     """A later sample may refer to it (nal_ref_idc is not 0)."""
     IDR = 2
-    """It begins with an instantaneous decoding refresh: nothing before it is needed after it."""
+    """It begins with an instantaneous decoding refresh: nothing before it is needed after
+    it."""
     START = 4
-    """Decoding can start here: every later picture whose references reach no further back comes out exact."""
+    """Decoding can start here: every later picture whose references reach no further back
+    comes out exact."""
     SECOND_FIELD = 8
     """It completes the field in the sample before it: the two make one picture."""
     NO_PICTURE = 16
     """It holds no coded picture (empty, or parameter sets and messages only)."""
     DAMAGED = 32
-    """A reference that it needs was lost, or its headers do not parse: no frame of it is exact."""
+    """Its headers do not parse: no picture that depends on it is exact."""
+    UNCLOSED = 64
+    """References were lost between the last IDR picture and here: only decoding everything
+    since gives what a full decode gives."""
+    FIXED_HEADERS = 128
+    """Its slice headers cannot be rewritten for a subset of the stream (fields, slice groups, a
+    reference that was never sent, ...): runs through it are decoded whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,9 @@ class ParameterSets:
     """Sequence parameter sets, NAL units with header byte and emulation prevention, by id."""
     pps: tuple[bytes, ...]
     """Picture parameter sets, likewise."""
+    sei: tuple[bytes, ...]
+    """Messages to send along: the encoder's version of x264's 4:4:4 streams, which libavcodec
+    decodes by that version's rules."""
     format: PictureFormat
     """What pictures decoded under them look like."""
 
@@ -84,12 +97,24 @@ class FrameIndex:
     """`[n]` bytes of each sample."""
     flags: Flags
     """`[n]` `SampleFlag` bits."""
+    decode_from: Int32s
+    """`[n]` the start from which decoding gives each sample's picture exactly; usually that of
+    its GOP, for the leading pictures of an open GOP the one before."""
     reference_start: Int64s
     """`[n + 1]` where each sample's active references begin in `references`."""
     references: Int32s
-    """Samples that a sample's slices can name (8.2.4), ascending within each sample; always earlier samples."""
+    """Samples that a sample's slices can name (8.2.4), ascending within each sample; always
+    earlier samples."""
+    long_term: Flags
+    """For each of `references`: 0 for a short-term reference, else its LongTermFrameIdx + 1
+    (8.2.4.1)."""
+    top_order_count: Int64s
+    """`[n]` TopFieldOrderCnt of each picture (8.2.1), counted from its IDR picture."""
+    bottom_order_delta: Int64s
+    """`[n]` BottomFieldOrderCnt less TopFieldOrderCnt."""
     frame_sample: Int32s
-    """`[k]` the sample that carries each presented frame (its first field, where fields are samples)."""
+    """`[k]` the sample that carries each presented frame (its first field, where fields are
+    samples)."""
     pts_ticks: Int64s
     """`[k]` presentation time of each frame, after edit lists, not decreasing on sane files."""
     last_duration_ticks: int
@@ -157,6 +182,8 @@ class FrameIndex:
         if outside.any():
             first = int(frames[outside][0])
             has = (
-                f"frames 0 to {self.frame_count - 1}" if self.frame_count else "no presented frame"
+                f"frames 0 to {self.frame_count - 1}"
+                if self.frame_count
+                else "no presented frame"
             )
             raise FrameRangeError(f"frame {first} was asked for, the clip has {has}")

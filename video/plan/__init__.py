@@ -1,0 +1,19 @@
+"""Plans: what to fetch and decode for a set of frames, decided without any I/O."""
+
+from .byte_ranges import EXACT, LOCAL, OBJECT_STORE, SourceCost
+from .packets import packets
+from .planner import plan_read
+from .read_plan import DecodeRun, FetchShape, ReadPlan, Strategy
+
+__all__ = [
+    "EXACT",
+    "LOCAL",
+    "OBJECT_STORE",
+    "DecodeRun",
+    "FetchShape",
+    "ReadPlan",
+    "SourceCost",
+    "Strategy",
+    "packets",
+    "plan_read",
+]

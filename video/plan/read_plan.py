@@ -1,7 +1,8 @@
 """What a read will do, decided before any byte of media is fetched.
 
-A plan has *runs*: stretches of samples that go, in decode order, through a decoder that knows nothing of
-what came before. Every run starts at a sample that needs nothing older, so runs are independent.
+A plan has *runs*: stretches of samples that go, in decode order, through a decoder that knows
+nothing of what came before. Every run starts at a sample that needs nothing older, so runs are
+independent.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..index.frames import Int64s
+from ..index.frames import FrameIndex, Int64s
 from ..source import ByteRange
 
 Strategy = Literal["whole", "rewritten"]
-"""`whole`: samples untouched, only non-reference pictures dropped. `rewritten`: references dropped too,
-slice headers changed so that what remains is a conformant stream."""
+"""`whole`: samples untouched, only non-reference pictures dropped. `rewritten`: references
+dropped too, slice headers changed so that what remains is a conformant stream."""
 
 FetchShape = Literal["exact", "widened", "gops"]
-"""How byte ranges relate to samples: no gap fetched, gaps between samples fetched, or whole GOPs."""
+"""How byte ranges relate to samples: no gap fetched, gaps between samples fetched, or whole
+GOPs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,11 @@ class DecodeRun:
     """`[m]` bytes of the sample."""
     extradata: bytes
     """Parameter sets in force at the first sample, in the decoder's form (avcC or Annex B)."""
+    index: FrameIndex = field(repr=False)
+    """The clip that the samples belong to."""
     prefixes: Mapping[int, bytes] = field(default_factory=dict)
-    """Parameter sets to put before a sample because the one that carried them is dropped; by sample."""
+    """NAL units to put before a sample, because the one that carried them is dropped; by
+    sample."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,371 @@
+"""From the bytes of a video to its frame index, without decoding a pixel.
+
+One pass over the samples, in decode order: headers are parsed, a decoded picture buffer follows
+what each picture can refer to, and everything that planning will ask is written into arrays.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+
+from ...errors import CorruptVideoError, UnsupportedError
+from ..h264.access_unit import starts_new_picture
+from ..h264.dpb import DecodedPictureBuffer
+from ..h264.nal import NAL_SLICE_IDR
+from ..h264.slice_header import FRAME, SI, SP, B, I, SliceHeader
+from ..h264.sps import Sps
+from ..source import Reader
+from ..streams import CodedTrack, annexb_timing, read_mp4_track, sniff_container
+from .frames import FrameIndex, ParameterSets, PictureFormat, SampleFlag
+from .presentation import PictureOrder, present_frames
+from .recovery import RecoveryTracker
+from .samples import ActiveParameterSets, CodedSample, scan_annexb_samples, scan_mp4_samples
+from .scalars import describe
+from .starts import StartFinder
+
+_INTRA = (I, SI)
+# Streams send parameter sets again at will, but new ones rarely: a bound on what an index may
+# hold.
+_YUV444 = 3
+_MOST_PARAMETER_SET_CHANGES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIndex:
+    """What one pass over a video gives."""
+
+    index: FrameIndex
+    """The frame index."""
+    scalars: Mapping[str, object]
+    """Plain facts for columns: codec, size, counts, colour (`marey.video.index.scalars`)."""
+
+
+def build_frame_index(reader: Reader) -> BuiltIndex:
+    """Index a video: MP4, MOV, 3GP or a raw Annex B H.264 stream.
+
+    Args:
+        reader: Its bytes; every byte of the chosen track is read once, in order.
+
+    Raises:
+        CorruptVideoError: Not a video, truncated, or damaged beyond reading.
+        UnsupportedError: Another container or codec, no video track, encryption; by name.
+    """
+    container = sniff_container(reader)
+    sets = ActiveParameterSets()
+    builder = _Builder(sets)
+    if container == "mp4":
+        track = read_mp4_track(reader)
+        builder.take_all(scan_mp4_samples(reader, track, sets))
+    else:
+        builder.take_all(scan_annexb_samples(reader, sets))
+        track = builder.annexb_track()
+    index = builder.finish(track, container, reader.size)
+    first = builder.first_sps
+    if first is None or not index.frame_count:
+        raise CorruptVideoError(
+            f"no picture could be found in {index.sample_count} samples"
+            + (f": {builder.first_damage}" if builder.first_damage else "")
+        )
+    return BuiltIndex(index, describe(index, first, track.colour, has_b_slices=builder.has_b))
+
+
+@dataclass(slots=True)
+class _Builder:
+    """State of the pass; columns grow by one entry a sample."""
+
+    sets: ActiveParameterSets
+    offset: array[int] = field(default_factory=lambda: array("q"))
+    size: array[int] = field(default_factory=lambda: array("q"))
+    flags: bytearray = field(default_factory=bytearray)
+    reach: array[int] = field(default_factory=lambda: array("q"))
+    """The oldest sample that a sample's picture depends on; -1 where that cannot be told."""
+    last_idr: array[int] = field(default_factory=lambda: array("q"))
+    reference_start: array[int] = field(default_factory=lambda: array("q", [0]))
+    references: array[int] = field(default_factory=lambda: array("i"))
+    long_term: bytearray = field(default_factory=bytearray)
+    top_order_count: array[int] = field(default_factory=lambda: array("q"))
+    bottom_order_delta: array[int] = field(default_factory=lambda: array("q"))
+    epoch: array[int] = field(default_factory=lambda: array("q"))
+    order_count: array[int] = field(default_factory=lambda: array("q"))
+    shown: bytearray = field(default_factory=bytearray)
+    anchor: bytearray = field(default_factory=bytearray)
+    parameter_sets: list[ParameterSets] = field(default_factory=list)
+    first_sps: Sps | None = None
+    first_damage: str = ""
+    has_b: bool = False
+    _buffer: DecodedPictureBuffer = field(default_factory=DecodedPictureBuffer)
+    _starts: StartFinder = field(default_factory=StartFinder)
+    _recovery: RecoveryTracker = field(default_factory=RecoveryTracker)
+    _sets_key: tuple[int, int] | None = None
+    _idr: int = 0
+    _unclosed: bool = False
+    _problems: int = 0
+
+    def take_all(self, samples: Iterator[CodedSample]) -> None:
+        for sample in samples:
+            self._take(sample)
+        self._starts.finish()
+
+    def _take(self, sample: CodedSample) -> None:
+        i = len(self.flags)
+        self.offset.append(sample.offset)
+        self.size.append(sample.size)
+        self.top_order_count.append(0)
+        self.bottom_order_delta.append(0)
+        self.epoch.append(0)
+        self.order_count.append(0)
+        self.shown.append(0)
+        self.anchor.append(0)
+        self.reach.append(i)
+        self.flags.append(0)
+        flags = 0
+        if sample.damage:
+            flags |= SampleFlag.DAMAGED
+            self.first_damage = self.first_damage or f"sample {i}: {sample.damage}"
+        references: dict[int, int] = {}
+        pictures = _split_pictures(sample.headers)
+        if not pictures:
+            flags |= SampleFlag.NO_PICTURE
+        elif len(pictures) > 2:
+            raise CorruptVideoError(f"sample {i} holds {len(pictures)} pictures, expected one")
+        for headers in pictures:
+            flags |= self._take_picture(i, headers, sample, references)
+        if self._unclosed:
+            flags |= SampleFlag.UNCLOSED
+        self.flags[i] = flags
+        self.last_idr.append(self._idr)
+        for target in sorted(references):
+            self.references.append(target)
+            self.long_term.append(references[target])
+        self.reference_start.append(len(self.references))
+
+    def _take_picture(
+        self,
+        i: int,
+        headers: list[SliceHeader],
+        sample: CodedSample,
+        references: dict[int, int],
+    ) -> int:
+        """One frame or field of sample `i`; gives its flags and adds its references."""
+        first = headers[0]
+        flags = 0
+        _refuse_unsupported(i, headers)
+        self._note_parameter_sets(i, first)
+        if first.nal_ref_idc:
+            flags |= SampleFlag.REFERENCE
+        buffer = self._buffer
+        picture = buffer.start_picture(first, i)
+        begin = picture.id
+        if begin != i:
+            flags |= SampleFlag.SECOND_FIELD
+        elif first.nal_unit_type == NAL_SLICE_IDR:
+            flags |= SampleFlag.IDR | SampleFlag.START
+            self._idr = i
+            self._unclosed = False
+        intra = first.nal_unit_type != NAL_SLICE_IDR and all(
+            h.slice_type in _INTRA for h in headers
+        )
+        starts = self._starts
+        starts.begin_picture(begin, first, picture, intra=intra and begin == i)
+        reach = min(self.reach[begin], begin)
+        if first.structure == FRAME:
+            self.top_order_count[i] = picture.top_order_count
+            self.bottom_order_delta[i] = picture.bottom_order_count - picture.top_order_count
+        for header in headers:
+            if header.slice_type in _INTRA:
+                continue
+            self.has_b = self.has_b or header.slice_type == B
+            lists = buffer.reference_lists(header)
+            for entries in lists:
+                for entry in entries:
+                    if entry is None or entry[0].id < 0:
+                        reach = -1
+                        continue
+                    target = entry[0].id
+                    if target == i:
+                        continue  # the first field of this very sample
+                    references[target] = (
+                        entry[0].long_term_frame_idx + 1 if entry[0].long_term else 0
+                    )
+                    reach = min(reach, self.reach[target])
+            starts.compare(header, lists, reach)
+        self.reach[begin] = self.reach[i] = reach
+        buffer.end_picture()
+        starts.end_picture(buffer)
+        if buffer.problem_count != self._problems:
+            self._problems = buffer.problem_count
+            self._unclosed = True
+        if reach < 0 or not _headers_can_change(headers):
+            flags |= SampleFlag.FIXED_HEADERS
+        self.epoch[begin] = picture.epoch
+        self.order_count[begin] = picture.order_count
+        self.shown[begin] = self._recovery.is_put_out(
+            first, second_field=buffer.is_second_field
+        )
+        if self._recovery.reaches(headers, sample.recovery, buffer, self.sets.pps):
+            self.anchor[begin] = 1
+        return flags
+
+    def _note_parameter_sets(self, i: int, header: SliceHeader) -> None:
+        key = (self.sets.generation, header.sps.seq_parameter_set_id)
+        if key == self._sets_key:
+            return
+        self._sets_key = key
+        self.first_sps = self.first_sps or header.sps
+        if len(self.parameter_sets) >= _MOST_PARAMETER_SET_CHANGES:
+            raise UnsupportedError(
+                f"parameter sets change more than {_MOST_PARAMETER_SET_CHANGES} times "
+                f"by sample {i}"
+            )
+        message = self.sets.encoder_message
+        found = ParameterSets(
+            first_sample=i if self.parameter_sets else 0,
+            sps=tuple(self.sets.sps_nals[k] for k in sorted(self.sets.sps_nals)),
+            pps=tuple(self.sets.pps_nals[k] for k in sorted(self.sets.pps_nals)),
+            sei=(message,) if message and header.sps.chroma_format_idc == _YUV444 else (),
+            format=_picture_format(header.sps),
+        )
+        if self.parameter_sets and self.parameter_sets[-1].first_sample == i:
+            self.parameter_sets.pop()
+        self.parameter_sets.append(found)
+
+    def annexb_track(self) -> CodedTrack:
+        """The packets of an Annex B stream: every access unit, a field pair counted once in
+        time.
+        """
+        n = len(self.flags)
+        flags = np.frombuffer(bytes(self.flags), np.uint8)
+        offset, size = np.array(self.offset, np.int64), np.array(self.size, np.int64)
+        rate = _frame_rate(self.first_sps) if self.first_sps else None
+        track = CodedTrack(
+            offset=offset,
+            size=size,
+            description=np.zeros(n, np.int32),
+            configs=(),
+            nal_length_size=0,
+            packet_sample=np.arange(n, dtype=np.int64),
+            pts_ticks=np.zeros(n, np.int64),
+            discard=np.zeros(n, np.bool_),
+            last_duration_ticks=1,
+            timebase=annexb_timing(rate),
+            colour=None,
+        )
+        # Nothing in the stream says when a frame is shown: one a tick, in display order.
+        sample, _ = present_frames(track, self._order(flags))
+        pts = np.zeros(n, np.int64)
+        pts[sample] = np.arange(len(sample))
+        return replace(track, pts_ticks=pts)
+
+    def _order(self, flags: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> PictureOrder:
+        starts = (flags & SampleFlag.START) != 0
+        anchor = np.frombuffer(bytes(self.anchor), np.uint8) != 0
+        return PictureOrder(
+            shown=np.frombuffer(bytes(self.shown), np.uint8) != 0,
+            idr=(flags & SampleFlag.IDR) != 0,
+            anchor=anchor | starts,
+            epoch=np.array(self.epoch, np.int64),
+            order_count=np.array(self.order_count, np.int64),
+        )
+
+    def finish(self, track: CodedTrack, container: str, source_bytes: int) -> FrameIndex:
+        n = len(self.flags)
+        flags = np.frombuffer(bytes(self.flags), np.uint8).copy()
+        order = self._order(flags)
+        proven = np.array(sorted(self._starts.starts), np.int64)
+        flags[proven] |= np.uint8(SampleFlag.START)
+        if n:
+            flags[0] |= np.uint8(SampleFlag.START)
+        frame_sample, pts = present_frames(track, order)
+        return FrameIndex(
+            offset=np.array(self.offset, np.int64),
+            size=np.array(self.size, np.int64),
+            flags=flags,
+            decode_from=self._decode_from(flags),
+            reference_start=np.array(self.reference_start, np.int64),
+            references=np.array(self.references, np.int32),
+            long_term=np.frombuffer(bytes(self.long_term), np.uint8),
+            top_order_count=np.array(self.top_order_count, np.int64),
+            bottom_order_delta=np.array(self.bottom_order_delta, np.int64),
+            frame_sample=frame_sample,
+            pts_ticks=pts,
+            last_duration_ticks=track.last_duration_ticks,
+            timebase=track.timebase,
+            parameter_sets=tuple(self.parameter_sets),
+            container=container,
+            nal_length_size=track.nal_length_size,
+            source_bytes=source_bytes,
+        )
+
+    def _decode_from(
+        self, flags: np.ndarray[tuple[int], np.dtype[np.uint8]]
+    ) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        """The latest start that every picture's references allow; the last IDR where they
+        don't tell.
+        """
+        if not len(flags):
+            return np.empty(0, np.int32)
+        starts = np.flatnonzero(flags & SampleFlag.START)
+        reach = np.array(self.reach, np.int64)
+        unclear = (reach < 0) | ((flags & SampleFlag.UNCLOSED) != 0)
+        lowest = np.where(unclear, np.array(self.last_idr, np.int64), reach)
+        return starts[np.searchsorted(starts, lowest, side="right") - 1].astype(np.int32)
+
+
+def _split_pictures(headers: list[SliceHeader]) -> list[list[SliceHeader]]:
+    """The slices of one sample, a list a picture: one frame, one field, or the two of a
+    pair.
+    """
+    if not headers:
+        return []
+    pictures = [[headers[0]]]
+    for previous, header in pairwise(headers):
+        if starts_new_picture(previous, header):
+            pictures.append([header])
+        else:
+            pictures[-1].append(header)
+    return pictures
+
+
+def _frame_rate(sps: Sps) -> tuple[int, int] | None:
+    """Frames a second as a fraction, where the VUI tells: two ticks make a frame (E.2.1)."""
+    vui = sps.vui
+    if vui is None or not vui.num_units_in_tick or not vui.time_scale:
+        return None
+    return vui.time_scale, 2 * vui.num_units_in_tick
+
+
+def _refuse_unsupported(sample: int, headers: list[SliceHeader]) -> None:
+    """Tools of the Baseline and Extended profiles that libavcodec does not decode as they
+    are meant.
+    """
+    for header in headers:
+        if header.pps.num_slice_groups > 1:
+            raise UnsupportedError(
+                f"sample {sample}: slice groups (flexible macroblock ordering, "
+                f"num_slice_groups {header.pps.num_slice_groups})"
+            )
+        if header.slice_type in (SP, SI):
+            raise UnsupportedError(f"sample {sample}: SP and SI slices (Extended profile)")
+
+
+def _headers_can_change(headers: list[SliceHeader]) -> bool:
+    """Whether the slices may be given other frame numbers, lists and marking (h264/rewrite)."""
+    return all(
+        h.structure == FRAME and not any(operation[0] == 5 for operation in h.memory_management)
+        for h in headers
+    )
+
+
+def _picture_format(sps: Sps) -> PictureFormat:
+    return PictureFormat(
+        width=sps.width,
+        height=sps.height,
+        bit_depth_luma=sps.bit_depth_luma,
+        bit_depth_chroma=sps.bit_depth_chroma,
+        chroma_format_idc=sps.chroma_format_idc,
+    )

@@ -1,0 +1,226 @@
+"""Samples taken apart: NAL units, parameter sets and slice headers, in decode order.
+
+The same `CodedSample`s come from MP4 samples, whose borders the container draws, and from an
+Annex B stream, whose access units are found here (7.4.1.2.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from ...errors import BitstreamError, UnsupportedError
+from ..h264.access_unit import starts_new_picture
+from ..h264.avcc import AvcConfig
+from ..h264.nal import (
+    NAL_ACCESS_UNIT_DELIMITER,
+    NAL_FILLER_DATA,
+    NAL_PPS,
+    NAL_PREFIX,
+    NAL_SEI,
+    NAL_SLICE,
+    NAL_SLICE_IDR,
+    NAL_SLICE_PARTITION_A,
+    NAL_SLICE_PARTITION_C,
+    NAL_SPS,
+    split_annexb,
+    split_length_prefixed,
+)
+from ..h264.pps import Pps, parse_pps
+from ..h264.sei import RecoveryPoint, recovery_point, user_data_unregistered
+from ..h264.slice_header import SliceHeader, parse_slice_header
+from ..h264.sps import Sps, parse_sps
+from ..source import ByteRange, Reader
+from ..streams import CodedTrack, window_ranges
+
+_WINDOW_BYTES = 8 << 20
+_CODED_SLICES = (NAL_SLICE, NAL_SLICE_IDR)
+_DATA_PARTITIONS = range(NAL_SLICE_PARTITION_A, NAL_SLICE_PARTITION_C + 1)
+# 7.4.1.2.3: once the primary picture has begun, these belong to the next access unit.
+_ACCESS_UNIT_STARTERS = (
+    NAL_ACCESS_UNIT_DELIMITER,
+    NAL_SPS,
+    NAL_PPS,
+    NAL_SEI,
+    *range(NAL_PREFIX, 19),
+)
+_MOST_SET_BYTES = 0xFFFF  # what an avcC record can hold of one parameter set
+
+
+@dataclass(slots=True)
+class CodedSample:
+    """One sample's headers; a slotted value, made once a sample."""
+
+    offset: int
+    """First byte in the source."""
+    size: int
+    """Bytes."""
+    headers: list[SliceHeader] = field(default_factory=list)
+    """Slice headers in order, of one frame, one field, or a field pair."""
+    recovery: RecoveryPoint | None = None
+    """The recovery point message, if the sample has one."""
+    damage: str = ""
+    """Why some of it could not be parsed; empty when all of it was."""
+
+
+class ActiveParameterSets:
+    """The parameter sets seen so far, by id: NAL units beside what they mean.
+
+    `generation` changes whenever a set's content does: what was cached for the old ones is
+    stale.
+    """
+
+    def __init__(self) -> None:
+        self.sps: dict[int, Sps] = {}
+        self.pps: dict[int, Pps] = {}
+        self.sps_nals: dict[int, bytes] = {}
+        self.pps_nals: dict[int, bytes] = {}
+        self.generation = 0
+        self.encoder_message: bytes | None = None
+        """The SEI NAL unit with x264's version, if one came."""
+        self._seen: dict[bytes, int] = {}
+
+    def add(self, nal: bytes) -> None:
+        """Take in one parameter set.
+
+        Raises:
+            BitstreamError: It does not parse.
+        """
+        if self._seen.get(nal) == self.generation:
+            return  # sent again, unchanged since
+        if len(nal) > _MOST_SET_BYTES:
+            raise BitstreamError(
+                f"a parameter set of {len(nal)} bytes, expected at most {_MOST_SET_BYTES}"
+            )
+        if nal[0] & 31 == NAL_SPS:
+            sps = parse_sps(nal)
+            known = self.sps_nals.get(sps.seq_parameter_set_id)
+            self.sps_nals[sps.seq_parameter_set_id] = nal
+            self.sps[sps.seq_parameter_set_id] = sps
+        else:
+            pps = parse_pps(nal)
+            known = self.pps_nals.get(pps.pic_parameter_set_id)
+            self.pps_nals[pps.pic_parameter_set_id] = nal
+            self.pps[pps.pic_parameter_set_id] = pps
+        if known != nal:
+            self.generation += 1
+        self._seen[nal] = self.generation
+
+    def add_config(self, config: AvcConfig) -> None:
+        """Take in the sets of a decoder configuration record."""
+        for nal in (*config.sps, *config.pps):
+            if nal:
+                self.add(nal)
+
+
+def scan_mp4_samples(
+    reader: Reader, track: CodedTrack, sets: ActiveParameterSets
+) -> Iterator[CodedSample]:
+    """The samples of an MP4 track, read in windows, in decode order."""
+    offsets, sizes = track.offset.tolist(), track.size.tolist()
+    descriptions = track.description.tolist()
+    active = -1
+    for first, end in window_ranges(track.offset, track.size, _WINDOW_BYTES):
+        start = offsets[first]
+        stop = max(o + s for o, s in zip(offsets[first:end], sizes[first:end], strict=True))
+        window = reader.read([ByteRange(start, stop)])[0]
+        for i in range(first, end):
+            if descriptions[i] != active:
+                active = descriptions[i]
+                sets.add_config(track.configs[active])
+            sample = CodedSample(offsets[i], sizes[i])
+            data = window[offsets[i] - start : offsets[i] - start + sizes[i]]
+            try:
+                spans = split_length_prefixed(data, track.nal_length_size)
+            except BitstreamError as error:
+                sample.damage = str(error)
+                spans = []
+            for begin, finish in spans:
+                _take_nal(sample, _Parsed(data[begin:finish], sets), sets)
+            yield sample
+
+
+def scan_annexb_samples(reader: Reader, sets: ActiveParameterSets) -> Iterator[CodedSample]:
+    """The access units of an Annex B stream, in order; each field is one of its own."""
+    data = reader.read([ByteRange(0, reader.size)])[0]
+    spans = split_annexb(data)
+    _add_first_sets(data, spans, sets)
+    sample: CodedSample | None = None
+    start = 0
+    for begin, finish in spans:
+        unit = data[begin:finish]
+        parsed = _Parsed(unit, sets)
+        begin -= _start_code_length(data, begin)
+        if sample is not None and sample.headers and _ends_access_unit(sample, parsed):
+            sample.size = begin - start
+            yield sample
+            sample = None
+        if sample is None:
+            sample, start = CodedSample(begin, 0), begin
+        _take_nal(sample, parsed, sets)
+    if sample is not None:
+        sample.size = len(data) - start
+        yield sample
+
+
+def _add_first_sets(
+    data: memoryview, spans: list[tuple[int, int]], sets: ActiveParameterSets
+) -> None:
+    """Take in the first parameter sets ahead of their place: a cut stream may begin with
+    slices.
+
+    libavformat does the same when it probes a stream for its configuration.
+    """
+    for kind in (NAL_SPS, NAL_PPS):
+        for begin, finish in spans:
+            if data[begin] & 31 == kind:
+                with suppress(BitstreamError):
+                    sets.add(bytes(data[begin:finish]))
+                    break
+
+
+def _start_code_length(data: memoryview, begin: int) -> int:
+    # A zero_byte stands before the start code of the first NAL unit of an access unit (B.1.2).
+    return 4 if begin >= 4 and data[begin - 4] == 0 else 3
+
+
+class _Parsed:
+    """One NAL unit: its type, and its slice header or why that does not parse."""
+
+    __slots__ = ("damage", "header", "kind", "unit")
+
+    def __init__(self, unit: memoryview, sets: ActiveParameterSets) -> None:
+        self.unit = unit
+        self.kind = unit[0] & 31 if len(unit) else NAL_FILLER_DATA
+        self.header: SliceHeader | None = None
+        self.damage = ""
+        if self.kind in _CODED_SLICES:
+            try:
+                self.header = parse_slice_header(unit, sets.sps, sets.pps)
+            except BitstreamError as error:
+                self.damage = str(error)
+
+
+def _ends_access_unit(sample: CodedSample, parsed: _Parsed) -> bool:
+    if parsed.kind in _ACCESS_UNIT_STARTERS:
+        return True
+    return parsed.header is not None and starts_new_picture(sample.headers[-1], parsed.header)
+
+
+def _take_nal(sample: CodedSample, parsed: _Parsed, sets: ActiveParameterSets) -> None:
+    sample.damage = sample.damage or parsed.damage
+    if parsed.header is not None:
+        if not parsed.header.redundant_pic_cnt:
+            sample.headers.append(parsed.header)
+    elif parsed.kind in (NAL_SPS, NAL_PPS):
+        # One that does not parse is passed over: the one before stays in force, as in
+        # libavcodec.
+        with suppress(BitstreamError):
+            sets.add(bytes(parsed.unit))
+    elif parsed.kind == NAL_SEI:
+        if sets.encoder_message is None and user_data_unregistered(parsed.unit) is not None:
+            sets.encoder_message = bytes(parsed.unit[:_MOST_SET_BYTES])
+        sample.recovery = sample.recovery or recovery_point(parsed.unit)
+    elif parsed.kind in _DATA_PARTITIONS:
+        raise UnsupportedError("data partitioning (nal_unit_type 2 to 4): Extended profile")

@@ -1,0 +1,115 @@
+"""Which byte ranges to fetch for a set of samples: one cost model of the source decides.
+
+A request costs time of its own, so a small gap between two samples is cheaper to fetch than to
+skip. How small follows from the source: little for a local file, much for an object store. A
+limit on overfetch keeps the promise that a sparse read stays sparse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import ConfigError
+from ..index.frames import Int64s
+from ..source import ByteRange
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCost:
+    """What reading from a source costs.
+
+    >>> SourceCost(request_seconds=0.03, bytes_per_second=50e6, parallel_requests=16).gap_bytes
+    93750
+    """
+
+    request_seconds: float
+    """Time of one more request, its bytes apart."""
+    bytes_per_second: float
+    """Bandwidth once bytes flow."""
+    parallel_requests: int = 1
+    """Requests under way at once: their times overlap."""
+    overfetch: float = 0.25
+    """Bytes that no sample needs, at most, as a share of those that are needed."""
+
+    def __post_init__(self) -> None:
+        if not (self.request_seconds >= 0 and self.bytes_per_second > 0):
+            raise ConfigError(
+                f"a source cost is not negative and a bandwidth positive: {self!r}"
+            )
+        if self.parallel_requests < 1 or not self.overfetch >= 0:
+            raise ConfigError(f"at least one request, and no negative overfetch: {self!r}")
+
+    @property
+    def gap_bytes(self) -> int:
+        """The widest gap that is as cheap to fetch as to skip."""
+        return int(self.request_seconds * self.bytes_per_second / self.parallel_requests)
+
+
+LOCAL = SourceCost(request_seconds=10e-6, bytes_per_second=1e9)
+"""A file on this machine: a positioned read costs about as much as copying 10 kB."""
+
+OBJECT_STORE = SourceCost(request_seconds=0.03, bytes_per_second=50e6, parallel_requests=16)
+"""An object store: first bytes after tens of milliseconds, many requests in flight."""
+
+EXACT = SourceCost(request_seconds=0.0, bytes_per_second=1.0)
+"""No gap is fetched, whatever it costs: for tests and measurements."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPlan:
+    """Ranges to fetch and where each sample lies in them."""
+
+    ranges: tuple[ByteRange, ...]
+    """Ascending, not overlapping."""
+    buffer: Int64s
+    """`[m]` the range that holds each sample."""
+    position: Int64s
+    """`[m]` where the sample begins in that range."""
+    gap_bytes: int
+    """Bytes fetched that no sample needs."""
+
+
+def plan_ranges(offset: Int64s, size: Int64s, cost: SourceCost) -> FetchPlan:
+    """Merge samples into ranges.
+
+    Args:
+        offset: `[m]` first byte of each sample, in any order; samples may overlap or repeat.
+        size: `[m]` bytes of each sample.
+        cost: The source.
+    """
+    if not len(offset):
+        empty = np.empty(0, np.int64)
+        return FetchPlan((), empty, empty, 0)
+    order = np.argsort(offset, kind="stable")
+    start, end = offset[order], (offset + size)[order]
+    reached = np.maximum.accumulate(end)
+    gap = start[1:] - reached[:-1]
+    bridged = _bridged(gap, int(size.sum()), cost)
+    group = np.concatenate(([0], np.cumsum(~bridged)))
+    first = np.flatnonzero(np.diff(group, prepend=-1))
+    last = np.append(first[1:], len(group)) - 1
+    starts, ends = start[first], reached[last]
+    buffer = np.empty(len(offset), np.int64)
+    buffer[order] = group
+    return FetchPlan(
+        ranges=tuple(
+            ByteRange(a, b) for a, b in zip(starts.tolist(), ends.tolist(), strict=True)
+        ),
+        buffer=buffer,
+        position=offset - starts[buffer],
+        gap_bytes=int(gap[bridged & (gap > 0)].sum()),
+    )
+
+
+def _bridged(gap: Int64s, needed_bytes: int, cost: SourceCost) -> np.ndarray:
+    """Which gaps to fetch over: none wider than the cost allows, narrowest first up to the
+    limit.
+    """
+    bridged = gap <= 0
+    candidates = np.flatnonzero((gap > 0) & (gap <= cost.gap_bytes))
+    narrowest = candidates[np.argsort(gap[candidates], kind="stable")]
+    fits = np.cumsum(gap[narrowest]) <= cost.overfetch * needed_bytes
+    bridged[narrowest[fits]] = True
+    return bridged

@@ -1,0 +1,93 @@
+"""From frames wanted to a `ReadPlan`: samples to decode, bytes to fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..index.frames import FrameIndex
+from .byte_ranges import LOCAL, FetchPlan, SourceCost, plan_ranges
+from .parameter_sets import extradata, first_prefix, prefixes
+from .read_plan import DecodeRun, FetchShape, ReadPlan, Strategy
+from .rewriting import REWRITTEN_LENGTH_SIZE
+from .rewritten_sets import sets_of_rewritten
+from .strategy import Planned, plan_runs
+
+
+def plan_read(
+    index: FrameIndex,
+    frames: npt.NDArray[np.integer],
+    *,
+    cost: SourceCost = LOCAL,
+    force: Strategy | None = None,
+) -> ReadPlan:
+    """Plan a read of some frames of one clip.
+
+    Args:
+        index: The clip's frame index.
+        frames: Frame numbers in any order; duplicates are planned once.
+        cost: What reading from the source costs.
+        force: For tests and measurements: never rewrite (`whole`), or wherever it can be done.
+
+    Raises:
+        FrameRangeError: A frame that the clip does not have.
+        BitstreamError: A frame depends on a sample whose headers are damaged.
+    """
+    wanted = np.unique(np.asarray(frames, np.int64))
+    index.check_frames(wanted)
+    frame_samples = index.frame_sample[wanted].astype(np.int64)
+    planned = plan_runs(index, np.unique(frame_samples), force=force)
+    if planned:
+        samples = np.unique(np.concatenate([run.samples for _, run in planned]))
+    else:
+        samples = np.empty(0, np.int64)
+    fetch = plan_ranges(index.offset[samples], index.size[samples], cost)
+    return ReadPlan(
+        frames=wanted,
+        frame_samples=frame_samples,
+        ranges=fetch.ranges,
+        runs=tuple(_decode_run(index, p, samples, fetch) for p in planned),
+        fetch_shape=_fetch_shape(index, planned, fetch.gap_bytes),
+    )
+
+
+def _decode_run(
+    index: FrameIndex, planned: Planned, samples: npt.NDArray[np.int64], fetch: FetchPlan
+) -> DecodeRun:
+    strategy, run = planned
+    where = np.searchsorted(samples, run.samples)
+    sets = index.parameter_sets_at(int(run.samples[0]))
+    length_size = index.nal_length_size
+    if strategy == "rewritten":
+        rewritten = sets_of_rewritten(index, sets)
+        assert rewritten is not None  # `can_rewrite` holds for every such run
+        sets = rewritten.nals
+        length_size = REWRITTEN_LENGTH_SIZE if length_size else 0
+        prefix = first_prefix(sets, length_size)
+        before: Mapping[int, bytes] = {int(run.samples[0]): prefix} if prefix else {}
+    else:
+        before = prefixes(index, run.samples)
+    return DecodeRun(
+        strategy=strategy,
+        samples=run.samples,
+        targets=run.targets,
+        buffer=fetch.buffer[where],
+        position=fetch.position[where],
+        size=index.size[run.samples],
+        extradata=extradata(sets, length_size),
+        index=index,
+        prefixes=before,
+    )
+
+
+def _fetch_shape(index: FrameIndex, planned: Sequence[Planned], gap_bytes: int) -> FetchShape:
+    if gap_bytes:
+        return "widened"
+    complete = bool(planned)
+    for _, run in planned:
+        first, end = int(run.samples[0]), int(run.samples[-1]) + 1
+        ends_gop = end == index.sample_count or bool((index.starts == end).any())
+        complete = complete and ends_gop and end - first == len(run.samples)
+    return "gops" if complete else "exact"

@@ -1,0 +1,296 @@
+"""A subset of a stream made a conformant stream of its own, by rewriting slice headers.
+
+Dropping reference pictures leaves gaps in frame_num, and what a decoder does about gaps can
+push out pictures that the encoder kept. So the subset is numbered anew: consecutive frame_num,
+picture order counted from the first picture with 16 bits, every active reference named by list
+modification (8.2.4.3), every reference let go by name when its last user is decoded (8.2.5.4).
+Slice data is not touched, so what it means must not change: the same pictures stand in the same
+places of the lists, long-term references stay long-term, and differences of picture order
+counts stay what they were (implicit weights and temporal direct prediction, 8.4.1.2.3 and
+8.4.2.3, follow from those).
+
+Which pictures a slice refers to, and in which order, follows from the subset alone: an initial
+list sorts all references by a key, and its active entries keep their order when the others are
+left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...errors import BitstreamError
+from ..h264.nal import NAL_SLICE, NAL_SLICE_IDR, split_annexb, split_length_prefixed
+from ..h264.picture import Picture, ReferenceList, number_pictures
+from ..h264.pps import parse_pps
+from ..h264.ref_lists import active_list, initial_list_p, initial_lists_b
+from ..h264.reheading import rehead_slice
+from ..h264.slice_header import FRAME, B, P, SliceHeader, parse_slice_header
+from ..h264.sps import parse_sps
+from ..index.frames import FrameIndex, Int64s, SampleFlag
+from .rewritten_sets import LOG2_MAX_FRAME_NUM, LOG2_MAX_ORDER_COUNT_LSB, sets_of_rewritten
+
+_MAX_FRAME_NUM = 1 << LOG2_MAX_FRAME_NUM
+_MAX_ORDER_COUNT_LSB = 1 << LOG2_MAX_ORDER_COUNT_LSB
+REWRITTEN_LENGTH_SIZE = 4
+"""Bytes of length before the NAL units of a rewritten sample: headers may grow."""
+_FIXED = SampleFlag.FIXED_HEADERS | SampleFlag.UNCLOSED | SampleFlag.DAMAGED
+
+
+def can_rewrite(index: FrameIndex, samples: Int64s) -> bool:
+    """Whether a closed set of samples (ascending) can be made a stream of its own."""
+    if (index.flags[samples] & np.uint8(_FIXED)).any():
+        return False
+    first, last = int(samples[0]), int(samples[-1])
+    if len(index.references_of(first)):
+        return False
+    if index.parameter_sets_at(first) is not index.parameter_sets_at(last):
+        return False
+    # 8.2.1.1: the order count of each picture lies within half the lsb range of the reference
+    # before.
+    count = index.top_order_count[samples]
+    if int(count.max()) - int(count.min()) >= _MAX_ORDER_COUNT_LSB // 2:
+        return False
+    sets = index.parameter_sets_at(first)
+    return sets_of_rewritten(index, sets) is not None and _keeps_reference_kinds(index, samples)
+
+
+def _keeps_reference_kinds(index: FrameIndex, samples: Int64s) -> bool:
+    """Whether each reference is of one kind, short-term or long-term, for all its users."""
+    kinds: dict[int, bool] = {}
+    for sample in samples.tolist():
+        start, end = index.reference_start[sample], index.reference_start[sample + 1]
+        for reference, long_term in zip(
+            index.references[start:end].tolist(),
+            index.long_term[start:end].tolist(),
+            strict=True,
+        ):
+            if kinds.setdefault(reference, bool(long_term)) != bool(long_term):
+                return False
+    return True
+
+
+class ClosureRewriter:
+    """Rewrites the samples of one run, in decode order.
+
+    Args:
+        index: The clip.
+        samples: A closed set of samples for which `can_rewrite` holds, ascending.
+    """
+
+    def __init__(self, index: FrameIndex, samples: Int64s) -> None:
+        self._index = index
+        self._with_bottom = bool(index.bottom_order_delta.any())
+        old = index.parameter_sets_at(int(samples[0]))
+        sets = sets_of_rewritten(index, old)
+        if sets is None:
+            raise ValueError("these samples cannot be rewritten: see can_rewrite")
+        self._sets = sets
+        self._old_sps = {s.seq_parameter_set_id: s for s in map(parse_sps, old.sps)}
+        self._old_pps = {p.pic_parameter_set_id: p for p in map(parse_pps, old.pps)}
+        self._base = _order_count(index, int(samples[0]))
+        self._last_use: dict[int, int] = {}
+        self._long_term: set[int] = set()
+        for sample in samples.tolist():
+            for reference, long_term in _references(index, sample):
+                self._last_use[reference] = sample
+                if long_term:
+                    self._long_term.add(reference)
+        self._pictures: dict[int, Picture] = {}
+        self._held: dict[int, _Held] = {}
+        self._frame_num = 0
+        self._is_first = True
+        self._previous_is_reference = False
+
+    def rewrite(self, sample: int, data: memoryview) -> bytes:
+        """One sample of the run; they must come in order.
+
+        Raises:
+            BitstreamError: Its bytes are not what was indexed.
+        """
+        length_size = self._index.nal_length_size
+        split = split_length_prefixed(data, length_size) if length_size else split_annexb(data)
+        slices: list[tuple[memoryview, SliceHeader]] = []
+        for begin, end in split:
+            nal = data[begin:end]
+            if len(nal) and nal[0] & 31 in (NAL_SLICE, NAL_SLICE_IDR):
+                header = parse_slice_header(nal, self._old_sps, self._old_pps)
+                if not header.redundant_pic_cnt:
+                    slices.append((nal, header))
+        if not slices:
+            raise BitstreamError(f"sample {sample}: a picture was indexed, none is there")
+        marking = self._start(sample, slices[0][1])
+        out = bytearray()
+        for nal, header in slices:
+            changed = self._new_header(sample, header, marking)
+            rebuilt = rehead_slice(
+                nal,
+                header,
+                changed,
+                self._sets.sps[header.sps.seq_parameter_set_id],
+                self._sets.pps[header.pic_parameter_set_id],
+            )
+            if length_size:
+                out += len(rebuilt).to_bytes(REWRITTEN_LENGTH_SIZE, "big")
+            else:
+                out += b"\x00\x00\x01"
+            out += rebuilt
+        self._finish(sample, marking, slices[0][1])
+        return bytes(out)
+
+    def _start(self, sample: int, header: SliceHeader) -> _Marking:
+        """Number the picture and decide what becomes of the references after it."""
+        idr, self._is_first = self._is_first, False
+        if self._previous_is_reference:
+            self._frame_num = (self._frame_num + 1) % _MAX_FRAME_NUM
+        is_reference = idr or sample in self._last_use
+        marking = _Marking(
+            idr=idr, nal_ref_idc=max(1, header.nal_ref_idc) if is_reference else 0
+        )
+        if not is_reference:
+            return marking
+        keeps_long_term = sample in self._long_term
+        if idr:
+            # 8.2.5.1: an IDR picture with long_term_reference_flag has LongTermFrameIdx 0.
+            marking.long_term_frame_idx = 0 if keeps_long_term else -1
+            return marking
+        # 8.2.5.4.1 and 8.2.5.4.2: let go of what nobody after this picture refers to.
+        marking.dead = [r for r in self._held if self._last_use.get(r, -1) <= sample]
+        for reference in marking.dead:
+            held = self._held[reference]
+            if held.long_term_frame_idx >= 0:
+                marking.operations.append((2, held.long_term_frame_idx))
+            else:
+                difference = (self._frame_num - held.frame_num) % _MAX_FRAME_NUM
+                marking.operations.append((1, difference - 1))
+        if keeps_long_term:
+            # 8.2.5.4.4 and 8.2.5.4.6
+            taken = {
+                h.long_term_frame_idx for r, h in self._held.items() if r not in marking.dead
+            }
+            free = next(i for i in range(len(taken) + 1) if i not in taken)
+            marking.long_term_frame_idx = free
+            marking.operations.append((4, max(header.sps.max_num_ref_frames, free + 1)))
+            marking.operations.append((6, free))
+        return marking
+
+    def _new_header(self, sample: int, header: SliceHeader, marking: _Marking) -> SliceHeader:
+        new = header.copy()
+        new.nal_unit_type = NAL_SLICE_IDR if marking.idr else NAL_SLICE
+        new.nal_ref_idc = marking.nal_ref_idc
+        new.frame_num = self._frame_num
+        new.idr_pic_id = 0 if marking.idr else -1
+        order_count = int(self._index.top_order_count[sample]) - self._base
+        new.pic_order_cnt_lsb = order_count % _MAX_ORDER_COUNT_LSB
+        new.delta_pic_order_cnt = (0, 0)
+        new.delta_pic_order_cnt_bottom = (
+            int(self._index.bottom_order_delta[sample]) if self._with_bottom else 0
+        )
+        if header.slice_type in (P, B):
+            lists = self._lists(sample, header)
+            new.num_ref_idx_active_override_flag = True
+            first = self._modifications(sample, lists[0])
+            second = self._modifications(sample, lists[1]) if len(lists) > 1 else None
+            new.ref_pic_list_modification = (first, second)
+        new.no_output_of_prior_pics_flag = False
+        new.long_term_reference_flag = marking.idr and marking.long_term_frame_idx >= 0
+        new.adaptive_ref_pic_marking_mode_flag = bool(marking.operations)
+        new.memory_management = tuple(marking.operations)
+        return new
+
+    def _lists(self, sample: int, header: SliceHeader) -> Sequence[ReferenceList]:
+        """The slice's active lists, under the numbers that the clip uses."""
+        pictures = []
+        for reference, long_term in _references(self._index, sample):
+            picture = self._pictures[reference]
+            picture.short_term = 0 if long_term else FRAME
+            picture.long_term = FRAME if long_term else 0
+            picture.long_term_frame_idx = long_term - 1
+            pictures.append(picture)
+        number_pictures(pictures, header.frame_num, header.sps.max_frame_num)
+        initial: Sequence[ReferenceList]
+        if header.slice_type == P:
+            initial = (initial_list_p(pictures, FRAME),)
+        else:
+            initial = initial_lists_b(pictures, FRAME, _order_count(self._index, sample))
+        return [
+            active_list(entries, header, number, pictures, lambda problem: None)
+            for number, entries in enumerate(initial)
+        ]
+
+    def _modifications(
+        self, sample: int, entries: ReferenceList
+    ) -> tuple[tuple[int, int], ...]:
+        """Operations that name every entry, under the new numbers (7.4.3.1, 8.2.4.3)."""
+        predicted = self._frame_num
+        operations = []
+        for entry in entries:
+            if entry is None:
+                raise BitstreamError(
+                    f"sample {sample}: a slice names a reference that the index does not list"
+                )
+            held = self._held[entry[0].id]
+            if held.long_term_frame_idx >= 0:
+                operations.append((2, held.long_term_frame_idx))
+                continue
+            back = (predicted - held.frame_num) % _MAX_FRAME_NUM
+            if 0 < back <= _MAX_FRAME_NUM // 2:
+                operations.append((0, back - 1))
+            else:
+                # The same picture again is a whole turn away.
+                operations.append((1, (_MAX_FRAME_NUM - back) - 1))
+            predicted = held.frame_num
+        return tuple(operations)
+
+    def _finish(self, sample: int, marking: _Marking, header: SliceHeader) -> None:
+        for reference in marking.dead:
+            del self._held[reference]
+            self._pictures.pop(reference, None)
+        self._previous_is_reference = bool(marking.nal_ref_idc)
+        if not marking.nal_ref_idc:
+            return
+        self._held[sample] = _Held(self._frame_num, marking.long_term_frame_idx)
+        picture = Picture(sample, header.frame_num, 0)
+        picture.structure = FRAME
+        picture.top_order_count = int(self._index.top_order_count[sample])
+        picture.bottom_order_count = picture.top_order_count + int(
+            self._index.bottom_order_delta[sample]
+        )
+        picture.order_count = min(picture.top_order_count, picture.bottom_order_count)
+        self._pictures[sample] = picture
+
+
+@dataclass(slots=True)
+class _Held:
+    """A reference in the buffer of the rewritten stream's decoder."""
+
+    frame_num: int
+    long_term_frame_idx: int
+    """-1 for a short-term reference."""
+
+
+@dataclass(slots=True)
+class _Marking:
+    """How one picture is marked, and what it lets go of."""
+
+    idr: bool
+    nal_ref_idc: int
+    long_term_frame_idx: int = -1
+    dead: list[int] = field(default_factory=list)
+    operations: list[tuple[int, ...]] = field(default_factory=list)
+
+
+def _references(index: FrameIndex, sample: int) -> Iterator[tuple[int, int]]:
+    """The references of a sample, each with 0 or its LongTermFrameIdx + 1."""
+    start, end = int(index.reference_start[sample]), int(index.reference_start[sample + 1])
+    return zip(
+        index.references[start:end].tolist(), index.long_term[start:end].tolist(), strict=True
+    )
+
+
+def _order_count(index: FrameIndex, sample: int) -> int:
+    """PicOrderCnt of a frame: the lesser of its fields' (8.2.1)."""
+    top = int(index.top_order_count[sample])
+    return min(top, top + int(index.bottom_order_delta[sample]))
