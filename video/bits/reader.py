@@ -14,6 +14,18 @@ _WINDOW_BYTES = 96
 # The largest codeNum is 2**32 - 2 (9.1): 31 zeros before the one.
 _MAX_LEADING_ZEROS = 31
 
+# Nearly all codes are short: by the next bits, the code's length (0: longer) and its codeNum.
+_SHORT_BITS = 9
+
+
+def _short_code(bits: int) -> tuple[int, int]:
+    length = 2 * (_SHORT_BITS - bits.bit_length()) + 1
+    return (length, (bits >> _SHORT_BITS - length) - 1) if length <= _SHORT_BITS else (0, 0)
+
+
+_SHORT_CODES = tuple(_short_code(bits) for bits in range(1 << _SHORT_BITS))
+_SHORT_MASK = (1 << _SHORT_BITS) - 1
+
 
 class BitReader:
     """A position in an RBSP, and typed reads that move it.
@@ -87,14 +99,13 @@ class BitReader:
 
     def ue(self) -> int:
         """An unsigned Exp-Golomb code (9.1)."""
-        left = self._left
-        rest = self._window & ((1 << left) - 1)
-        zeros = left - rest.bit_length()
-        end = left - 2 * zeros - 1
-        if end < 0 or zeros > _MAX_LEADING_ZEROS:
-            return self._ue_across(zeros)
-        self._left = end
-        return (rest >> end) - 1
+        left = self._left - _SHORT_BITS
+        if left >= 0:
+            length, code = _SHORT_CODES[self._window >> left & _SHORT_MASK]
+            if length:
+                self._left = left + _SHORT_BITS - length
+                return code
+        return self._long_ue()
 
     def se(self) -> int:
         """A signed Exp-Golomb code (9.1.1)."""
@@ -129,13 +140,19 @@ class BitReader:
         self._left += len(piece) * 8
         self._next += len(piece)
 
-    def _ue_across(self, zeros: int) -> int:
-        """A code that the window does not hold whole, or one that is too long."""
+    def _long_ue(self) -> int:
+        """A code that is long, or near the end of the window."""
+        left = self._left
+        rest = self._window & ((1 << left) - 1)
+        zeros = left - rest.bit_length()
+        end = left - 2 * zeros - 1
         if zeros > _MAX_LEADING_ZEROS:
             raise BitstreamError(
                 f"{self._what} at bit {self.position}: an Exp-Golomb code with more than "
                 f"{_MAX_LEADING_ZEROS} leading zeros"
             )
-        # Longer than what is left in the window: at least the zeros seen, the one, the suffix.
-        self._refill(max(2 * zeros + 1, self._left + 1))
-        return self.ue()
+        if end < 0:
+            self._refill(max(2 * zeros + 1, left + 1))
+            return self._long_ue()
+        self._left = end
+        return (rest >> end) - 1

@@ -103,14 +103,14 @@ def split_length_prefixed(
     while position < end:
         start = position + length_size
         size = int.from_bytes(data[position:start])
-        position = start + size
-        if position > end:
+        if start + size > end:
             raise BitstreamError(
-                f"NAL unit at byte {start - length_size} of a sample: expected {length_size} "
-                f"bytes of size and {size} of data, {end - start + length_size} left"
+                f"NAL unit at byte {position} of a sample: expected {length_size} bytes of size "
+                f"and {size} of data, {end - position} left in all"
             )
         if size:
-            spans.append((start, position))
+            spans.append((start, start + size))
+        position = start + size
     return spans
 
 

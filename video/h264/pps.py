@@ -87,7 +87,8 @@ class Pps:
         rate = self.slice_group_change_rate
         if not rate:
             return 0
-        return -(-sps.pic_width_in_mbs * sps.pic_height_in_map_units // rate).bit_length()
+        periods = -(-sps.pic_width_in_mbs * sps.pic_height_in_map_units // rate)
+        return periods.bit_length()
 
 
 def parse_pps(nal: bytes, sps: Sps | None = None) -> Pps:

@@ -118,16 +118,19 @@ def parse_slice_header(
     prefix, longest = _PREFIX_BYTES
     if len(nal) > prefix:
         try:
-            return _parse(nal[:prefix], sps_by_id, pps_by_id)
+            return _parse(nal, prefix, sps_by_id, pps_by_id)
         except BitstreamError:
             pass  # perhaps for want of bytes only
-    return _parse(nal[:longest], sps_by_id, pps_by_id)
+    return _parse(nal, longest, sps_by_id, pps_by_id)
 
 
 def _parse(
-    nal: bytes | memoryview, sps_by_id: Mapping[int, Sps], pps_by_id: Mapping[int, Pps]
+    nal: bytes | memoryview,
+    prefix: int,
+    sps_by_id: Mapping[int, Sps],
+    pps_by_id: Mapping[int, Pps],
 ) -> SliceHeader:
-    reader = BitReader(unescape(nal[1:]), what="slice header")
+    reader = BitReader(unescape(nal[1:prefix]), what="slice header")
     u, ue, se, flag = reader.u, reader.ue, reader.se, reader.flag
 
     nal_unit_type = nal[0] & 0x1F

@@ -5,6 +5,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from marey.errors import BoxError
 from marey.video.bits.cursor import Cursor
 
