@@ -92,25 +92,27 @@ def split_length_prefixed(
 ) -> list[tuple[int, int]]:
     """The spans of the NAL units of an MP4 sample, each behind its size in `length_size` bytes.
 
+    As decoders have it, a last piece too short for a size is passed over, but a size of 0
+    spoils the whole sample.
+
     Raises:
-        BitstreamError: A size, or the size field itself, runs past the end.
+        BitstreamError: A size is 0 or runs past the end.
 
     >>> split_length_prefixed(bytes.fromhex("0002 41 9a 0001 0c"), 2)
     [(2, 4), (6, 7)]
     """
     spans = []
     position, end = 0, len(data)
-    while position < end:
+    while position + length_size <= end:
         start = position + length_size
         size = int.from_bytes(data[position:start])
-        if start + size > end:
+        if not 0 < size <= end - start:
             raise BitstreamError(
-                f"NAL unit at byte {position} of a sample: expected {length_size} bytes of size "
-                f"and {size} of data, {end - position} left in all"
+                f"NAL unit at byte {position} of a sample: its size is {size}, "
+                f"{end - start} bytes are left"
             )
-        if size:
-            spans.append((start, start + size))
         position = start + size
+        spans.append((start, position))
     return spans
 
 

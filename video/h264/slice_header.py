@@ -189,8 +189,10 @@ def _parse(
         idc = reader.ue_up_to(2, "disable_deblocking_filter_idc")
         header.disable_deblocking_filter_idc = idc
         if idc != 1:
-            header.slice_alpha_c0_offset_div2 = reader.se_within(-6, 6, "alpha_c0_offset_div2")
-            header.slice_beta_offset_div2 = reader.se_within(-6, 6, "slice_beta_offset_div2")
+            alpha = reader.se_within(-6, 6, "slice_alpha_c0_offset_div2")
+            beta = reader.se_within(-6, 6, "slice_beta_offset_div2")
+            header.slice_alpha_c0_offset_div2 = alpha
+            header.slice_beta_offset_div2 = beta
     bits = pps.slice_group_change_cycle_bits(sps)
     if bits:
         header.slice_group_change_cycle = u(bits)

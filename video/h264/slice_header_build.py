@@ -56,13 +56,18 @@ def build_slice_header(header: SliceHeader, sps: Sps, pps: Pps) -> BitWriter:
         if slice_type == SP:
             flag(header.sp_for_switch_flag)
         se(header.slice_qs_delta)
+    deblocking = (
+        header.disable_deblocking_filter_idc,
+        header.slice_alpha_c0_offset_div2,
+        header.slice_beta_offset_div2,
+    )
     if pps.deblocking_filter_control_present_flag:
-        ue(header.disable_deblocking_filter_idc)
-        if header.disable_deblocking_filter_idc != 1:
-            se(header.slice_alpha_c0_offset_div2)
-            se(header.slice_beta_offset_div2)
-    elif header.disable_deblocking_filter_idc or header.slice_alpha_c0_offset_div2:
-        raise BitstreamError("slice header: the PPS has no place for deblocking control")
+        ue(deblocking[0])
+        if deblocking[0] != 1:
+            se(deblocking[1])
+            se(deblocking[2])
+    elif deblocking != (0, 0, 0):
+        raise BitstreamError("slice header: deblocking control, but the PPS allows none")
     u(pps.slice_group_change_cycle_bits(sps), header.slice_group_change_cycle)
     return writer
 

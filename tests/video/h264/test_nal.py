@@ -49,22 +49,23 @@ def test_long_runs_of_zeros_are_no_trap() -> None:
     assert split_annexb(stream) == [(3, 4), (3_000_007, 3_000_008)]
 
 
-@given(st.lists(st.binary(max_size=40)), st.sampled_from([1, 2, 3, 4]))
+@given(st.lists(st.binary(min_size=1, max_size=40)), st.sampled_from([1, 2, 3, 4]))
 def test_length_prefixed_units_come_back(items: list[bytes], length_size: int) -> None:
     sample = b"".join(len(unit).to_bytes(length_size) + unit for unit in items)
-    spans = split_length_prefixed(memoryview(sample), length_size)
-    # A size of zero stands for nothing.
-    assert [sample[start:end] for start, end in spans] == [unit for unit in items if unit]
+    for padding in range(length_size):
+        spans = split_length_prefixed(memoryview(sample + bytes(padding)), length_size)
+        assert [sample[start:end] for start, end in spans] == items
 
 
 @pytest.mark.parametrize(
     ("sample", "where"),
     [
-        ("00000005 65888400", "byte 0 .* and 5 of data, 8 left in all"),
-        ("00000001 65 0000", "byte 5 .* and 0 of data, 2 left in all"),
-        ("00000001 65 ffffffff 65", "byte 5 .* and 4294967295 of data, 5 left"),
+        ("00000005 65888400", "byte 0 of a sample: its size is 5, 4 bytes are left"),
+        ("00000001 65 00000002 41", "byte 5 of a sample: its size is 2, 1 bytes are left"),
+        ("00000001 65 ffffffff 65", "byte 5 of a sample: its size is 4294967295, 1 bytes"),
+        ("00000000 00000001 65", "byte 0 of a sample: its size is 0, 5 bytes are left"),
     ],
 )
-def test_a_size_past_the_end_is_refused(sample: str, where: str) -> None:
+def test_a_size_that_cannot_be_is_refused(sample: str, where: str) -> None:
     with pytest.raises(BitstreamError, match=where):
         split_length_prefixed(bytes.fromhex(sample), 4)
