@@ -1,0 +1,95 @@
+"""Edit lists: which samples a player decodes, which of them it shows, and when (8.6.6).
+
+This computes the packets that libavformat's mov demuxer (FFmpeg 8.1) hands out, whatever one might
+read into the standard: FFmpeg is what everything else is compared with. Three cases, per track:
+
+* A whole edit list is followed: see `cuts`.
+* In a fragmented file, or after a track that states no times, only its beginning counts: the pause that
+  opens it is added to every time, and the start of its first edit is taken off.
+* It is left aside where chunks hold more samples than there are sizes for.
+
+Rates other than 1 count as 1. Negative composition offsets move decoding times down, so that no
+sample is decoded after it is shown; presentation times stay what they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .cuts import Entries, cut
+from .movie import Track
+from .runs import time_offset_ticks
+from .samples import Bools
+from .tables import Int64s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Presentation:
+    """The packets of one track as a player decodes them, in decode order."""
+
+    sample: Int64s
+    """Which sample it is; several edits can bring one sample several times."""
+    pts_ticks: Int64s
+    """When it is shown, in the track's timescale."""
+    dts_ticks: Int64s
+    """When it is decoded."""
+    discard: Bools
+    """Decoded for others, never shown."""
+    start_ticks: int
+    """When the track begins to show: after the pauses that open its edit list."""
+
+    def __len__(self) -> int:
+        return len(self.sample)
+
+    def __repr__(self) -> str:
+        return f"<Presentation: {len(self)} packets, {int(self.discard.sum())} discarded>"
+
+
+def present(track: Track, movie_timescale: int) -> Presentation:
+    """The packets of a video track after its edit list.
+
+    Raises:
+        BoxError: Edits lead out of the range of times.
+        UnsupportedError: Edits repeat samples beyond measure.
+    """
+    samples = track.samples
+    time_offset = time_offset_ticks(track.edits, track.timescale, movie_timescale)
+    sample = np.arange(samples.in_moov)
+    if track.only_description is not None:
+        sample = sample[samples.description[: samples.in_moov] == track.only_description]
+    dts = samples.dts_ticks[sample] - samples.moov_shift_ticks
+    # libavformat counts composition offsets by packet, not by sample.
+    offset = samples.composition_offset_ticks[: min(samples.timed, len(sample))]
+    discard = np.zeros(len(sample), np.bool_)
+    start: int | None = None
+    if not track.edits_cut:
+        dts = dts - time_offset
+    elif track.edits and len(sample) and not samples.overfull:
+        entries = Entries(
+            dts=dts,
+            offset=offset,
+            sync=samples.sync[sample],
+            composed=samples.composed,
+            shift=samples.moov_shift_ticks,
+        )
+        whole = cut(
+            entries, track.edits, timescale=track.timescale, movie_timescale=movie_timescale
+        )
+        sample, dts, offset = sample[whole.entry], whole.dts, whole.offset
+        discard, start = whole.discard, whole.pauses_ticks
+    if len(samples) > samples.in_moov:
+        late = np.arange(samples.in_moov, len(samples))
+        # Packets of moov for which no offset is left have one of 0 as soon as fragments follow.
+        missing = np.zeros(len(sample) - len(offset), np.int64)
+        offset = np.concatenate((offset, missing, samples.composition_offset_ticks[late]))
+        sample = np.concatenate((sample, late))
+        dts = np.concatenate((dts, samples.dts_ticks[late] - time_offset))
+        discard = np.concatenate((discard, samples.overlapping[late]))
+    pts = dts.copy()
+    if samples.composed:
+        pts[: len(offset)] += samples.shift_ticks[sample[: len(offset)]] + offset
+    if start is None:
+        start = int(pts[0]) if len(pts) else 0
+    return Presentation(sample, pts, dts, discard, start)

@@ -1,0 +1,118 @@
+"""Finding the boxes that describe a movie, in few reads: never the samples themselves.
+
+Boxes at the top of a file follow one another, so the walk goes from header to header and skips
+what they announce. It reads a little ahead: a short moov, or a fragment's moof and the header
+after it, come with one read. Where moov says nothing of fragments the walk ends with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...errors import BoxError
+from ..source import ByteRange, Reader
+from .box import Box, parse_header
+
+_AHEAD = 1 << 14
+_HEADER_BYTES = 16
+# What files begin with, or with one of these before it; files without ftyp exist.
+_FIRST_BOXES = frozenset(
+    "ftyp styp moov moof mdat sidx free skip wide pnot junk pict uuid udta prfl ".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MovieBoxes:
+    """The boxes of a file that say where its samples are and when."""
+
+    moov: Box
+    """The movie box."""
+    moofs: tuple[Box, ...]
+    """Movie fragments, in file order."""
+    sidxs: tuple[Box, ...]
+    """Segment indexes, in file order."""
+    mfra_bytes: int
+    """What the last four bytes of the file state as the size of a fragment index (mfro)."""
+
+
+def is_mp4(head: bytes) -> bool:
+    """Whether a file that begins so can be MP4, MOV or 3GP.
+
+    >>> is_mp4(b"\\x00\\x00\\x00\\x18ftypmp42"), is_mp4(b"\\x00\\x00\\x00\\x01\\x67\\x42\\x00\\x1e")
+    (True, False)
+    """
+    try:
+        header = parse_header(memoryview(head)[:_HEADER_BYTES], 0)
+    except BoxError:
+        return False
+    return header.type in _FIRST_BOXES
+
+
+def read_movie_boxes(reader: Reader) -> MovieBoxes:
+    """The moov box, wherever it is, and every fragment's moof.
+
+    A file that was cut short still gives what it has: the last box ends with the file.
+
+    Raises:
+        BoxError: There is no moov box; the message lists what there is.
+    """
+    window = _Window(reader)
+    size = reader.size
+    seen: list[str] = []
+    moov: Box | None = None
+    moofs: list[Box] = []
+    sidxs: list[Box] = []
+    at = 0
+    while size - at >= 8:
+        try:
+            header = parse_header(window.read(at, min(at + _HEADER_BYTES, size)), at)
+        except BoxError:
+            # Bytes that are no box end the list, as they do for libavformat.
+            if moov is None:
+                raise
+            break
+        end = min(at + header.size, size) if header.size else size
+        if header.type in ("moov", "moof", "sidx"):
+            body_start = at + header.header_size
+            box = Box(
+                header.type, at, body_start, window.read(body_start, max(body_start, end))
+            )
+            if header.type == "moof":
+                moofs.append(box)
+            elif header.type == "sidx":
+                sidxs.append(box)
+            elif moov is None:
+                moov = box
+                if moov.find("mvex") is None:
+                    break
+        if len(seen) < 16:
+            cut = (
+                ""
+                if at + header.size <= size
+                else f" (cut: {header.size} bytes, {size - at} left)"
+            )
+            seen.append(header.type + cut)
+        at = end
+    if moov is None:
+        raise BoxError(
+            f"no moov box in {size} bytes: found {', '.join(map(ascii, seen)) or 'no box'}"
+        )
+    mfra_bytes = int.from_bytes(window.read(max(0, size - 4), size)) if sidxs else 0
+    return MovieBoxes(moov, tuple(moofs), tuple(sidxs), mfra_bytes)
+
+
+class _Window:
+    """The last stretch of bytes that was read."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._start = 0
+        self._data = memoryview(b"")
+
+    def read(self, start: int, end: int) -> memoryview:
+        """Bytes within the source; more of them are read than asked for."""
+        if not self._start <= start <= end <= self._start + len(self._data):
+            ahead = min(max(end, start + _AHEAD), self._reader.size)
+            self._start = start
+            self._data = self._reader.read([ByteRange(start, ahead)])[0]
+        return self._data[start - self._start : end - self._start]

@@ -1,0 +1,311 @@
+"""Tables to samples: where each sample lies, when it is decoded and composed, what describes it.
+
+Files disagree with themselves. Where tables contradict one another this follows libavformat's mov
+demuxer (FFmpeg 8.1), whose reading every other tool is compared with: runs are cut where the
+samples end, and the last one goes on where they do not. Counts are only believed as far as bytes
+of the file stand behind them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import BoxError
+from .box import Box
+from .chunks import place_samples
+from .tables import (
+    CompositionOffsets,
+    Int64s,
+    SampleGroup,
+    SampleSizes,
+    SampleToChunk,
+    TimeToSample,
+    from_runs,
+    parse_ctts,
+    parse_sbgp,
+    parse_stco,
+    parse_stsc,
+    parse_stss,
+    parse_stsz,
+    parse_stts,
+)
+
+Int32s = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
+
+_INT64_MAX = (1 << 63) - 1
+_MAX_SAMPLE_BYTES = 0x3FFF_FFFF
+# stts deltas above this are negative numbers in disguise, for libavformat.
+_MAX_DELTA = (1 << 32) - 1 - 48_000 * 10
+# Arrays for every sample must stay small beside the file that declares them.
+_FREE_SAMPLES = 1 << 20
+_MIN_BYTES_A_SAMPLE = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampleTable:
+    """The samples of one track in decode order."""
+
+    offset: Int64s
+    """First byte in the file."""
+    size: Int64s
+    """Bytes; some samples have none."""
+    dts_ticks: Int64s
+    """Decoding time on the media's own timeline, before any edit list."""
+    duration_ticks: Int64s
+    """Time to the next sample as stated; that of the last sample is only stated here."""
+    composition_offset_ticks: Int64s
+    """From decoding time to composition time; may be negative."""
+    description: Int32s
+    """Which of the track's sample descriptions holds, from 0."""
+    sync: Bools
+    """Decoding can start here, as the container tells it: a listed sync sample (8.6.2), a partial one
+    (QuickTime stps) or a random access point (sbgp). All are where nothing is listed."""
+    overlapping: Bools
+    """In a fragment that begins before the one before it ended: decoded, not shown."""
+    shift_ticks: Int64s
+    """How far libavformat moves decoding times down and so composition times up again: the most
+    negative composition offset that it knows of."""
+    moov_shift_ticks: int
+    """The part of it that moov's own table tells."""
+    in_moov: int
+    """How many of the samples come from moov; the others come from fragments."""
+    timed: int
+    """How many of those in moov stts or ctts reach."""
+    composed: bool
+    """Composition offsets are stored, be they all 0."""
+    overfull: bool
+    """Chunks hold more samples than stsz counts: libavformat then leaves the edit list aside."""
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def __repr__(self) -> str:
+        return f"<SampleTable: {len(self)} samples, {int(self.size.sum())} bytes>"
+
+    def beyond(self, size: int) -> Int64s:
+        """The samples that do not lie whole within a file of `size` bytes: those a cut file lost."""
+        return np.flatnonzero(self.offset + self.size > size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackTables:
+    """What stbl stores of a track's samples; tables that it lacks are empty."""
+
+    stts: TimeToSample
+    """Decoding times."""
+    ctts: CompositionOffsets | None
+    """Composition offsets."""
+    stsc: SampleToChunk
+    """Samples per chunk."""
+    stsz: SampleSizes
+    """Sample sizes."""
+    stco: Int64s
+    """Chunk offsets."""
+    stss: Int64s | None
+    """Sync samples; None where the box is missing."""
+    stps: Int64s
+    """Partial sync samples of QuickTime."""
+    random_access: SampleGroup | None
+    """Samples of a `rap ` group, as far as it reaches."""
+
+    @property
+    def declares_times(self) -> bool:
+        """Whether stts has entries; it has none in a file whose samples are all in fragments."""
+        return len(self.stts.count) > 0
+
+    def end_ticks(self) -> int:
+        """The sum of all durations that stts states."""
+        runs = zip(self.stts.count.tolist(), corrected_deltas(self.stts).tolist(), strict=True)
+        return min(sum(count * delta for count, delta in runs), _INT64_MAX >> 1)
+
+
+def parse_tables(stbl: Box | None) -> TrackTables:
+    """The tables of a sample table box.
+
+    Of a table that is there twice the one counts that libavformat takes.
+    """
+    boxes = stbl.by_type() if stbl is not None else {}
+
+    def last(*types: str) -> Box | None:
+        found = [box for box_type in types for box in boxes.get(box_type, ())]
+        return max(found, key=lambda box: box.start, default=None)
+
+    def first(*types: str) -> Box | None:
+        found = [box for box_type in types for box in boxes.get(box_type, ())]
+        return min(found, key=lambda box: box.start, default=None)
+
+    none = np.empty(0, np.int64)
+    stts, ctts, stss, stps = last("stts"), last("ctts"), last("stss"), last("stps")
+    stsc, stsz, stco = first("stsc"), last("stsz", "stz2"), first("stco", "co64")
+    groups = map(parse_sbgp, boxes.get("sbgp", ()))
+    return TrackTables(
+        stts=parse_stts(stts) if stts else TimeToSample(none, none),
+        ctts=parse_ctts(ctts) if ctts else None,
+        stsc=parse_stsc(stsc) if stsc else SampleToChunk(none, none, none),
+        stsz=parse_stsz(stsz) if stsz else SampleSizes(0, 0, none),
+        stco=parse_stco(stco) if stco else none,
+        stss=parse_stss(stss) if stss else None,
+        stps=parse_stss(stps) if stps else none,
+        random_access=next((g for g in groups if g.grouping == "rap " and len(g.count)), None),
+    )
+
+
+def build_samples(tables: TrackTables, *, descriptions: int, file_size: int) -> SampleTable:
+    """The samples that a track's tables describe.
+
+    Args:
+        tables: What stbl stores.
+        descriptions: Sample descriptions of the track.
+        file_size: Bytes of the whole file, which bounds what its counts can mean.
+
+    Raises:
+        BoxError: The tables cannot mean any samples.
+    """
+    _check_complete(tables)
+    declared = tables.stsz.count
+    if tables.stsz.constant:
+        declared = min(declared, file_size // tables.stsz.constant)
+    check_count(declared, file_size, "stsz")
+    places = place_samples(tables.stsc, tables.stsz, tables.stco, declared)
+    count = len(places.offset)
+    if count and not 0 <= int(places.description.max()) < descriptions:
+        raise BoxError(
+            f"stsc: expected a sample description from 1 to {descriptions}, "
+            f"got {int(places.description.max()) + 1}"
+        )
+    if count and int(places.size.max()) > _MAX_SAMPLE_BYTES:
+        raise BoxError(
+            f"stsz: expected samples below 1 GiB, got one of {int(places.size.max())} bytes"
+        )
+    duration, timed = _durations(tables, declared)
+    duration = duration[:count]
+    offsets, shift = _composition(tables.ctts, declared)
+    return SampleTable(
+        offset=places.offset,
+        size=places.size,
+        dts_ticks=np.cumsum(duration) - duration,
+        duration_ticks=duration,
+        composition_offset_ticks=offsets[:count],
+        description=places.description,
+        sync=_sync(tables, count),
+        overlapping=np.zeros(count, np.bool_),
+        shift_ticks=np.broadcast_to(np.int64(shift), (count,)),
+        moov_shift_ticks=shift,
+        in_moov=count,
+        timed=timed,
+        composed=tables.ctts is not None and bool(np.any(_counted(tables.ctts))),
+        overfull=places.overfull,
+    )
+
+
+def empty_samples() -> SampleTable:
+    """No samples at all."""
+    return build_samples(parse_tables(None), descriptions=0, file_size=0)
+
+
+def check_count(count: int, file_size: int, what: str) -> None:
+    """Refuse a number of samples that no file of that size can hold."""
+    most = _FREE_SAMPLES + file_size // _MIN_BYTES_A_SAMPLE
+    if count > most:
+        raise BoxError(
+            f"{what}: expected at most {most} samples in a file of {file_size} bytes, got {count}"
+        )
+
+
+def _check_complete(tables: TrackTables) -> None:
+    chunks, samples = len(tables.stco), tables.stsz.count
+    if chunks and not (tables.declares_times and len(tables.stsc.first_chunk) and samples):
+        raise BoxError(
+            f"stbl: {chunks} chunks, but one of stts, stsc and stsz is empty or missing"
+        )
+    if samples and not chunks:
+        raise BoxError(f"stbl: {samples} samples, but stco is empty or missing")
+
+
+def _durations(tables: TrackTables, declared: int) -> tuple[Int64s, int]:
+    """The duration of each declared sample, and how many of them stts or ctts reach."""
+    stated = from_runs(tables.stts.count, corrected_deltas(tables.stts), declared)
+    composed = 0
+    if tables.ctts is not None:
+        composed = min(int(np.minimum(_counted(tables.ctts), declared).sum()), declared)
+    durations = np.zeros(declared, np.int64)
+    durations[: len(stated)] = stated
+    if len(stated) >= composed and len(stated):
+        # Samples past stts go on at its last rate; where ctts reaches further they take no time.
+        durations[len(stated) :] = stated[-1]
+    return durations, max(len(stated), composed)
+
+
+def corrected_deltas(stts: TimeToSample) -> Int64s:
+    """The deltas as libavformat corrects them.
+
+    A delta near 2^32 is a negative one, by which some muxers take back time: it becomes 1, and the
+    deltas after it lend what was gained.
+    """
+    deltas = stts.delta_ticks
+    if not len(deltas) or int(deltas.max()) <= _MAX_DELTA:
+        return deltas
+    corrected = []
+    decoded = wanted = 0
+    for count, delta in zip(stts.count.tolist(), deltas.tolist(), strict=True):
+        used = delta
+        if delta > _MAX_DELTA:
+            used = 1
+            wanted += (delta - (1 << 32) if delta >= 1 << 31 else 1) * count
+        else:
+            wanted += delta * count
+        decoded += used * count
+        if decoded > wanted:
+            drift = (decoded - wanted) // max(count, 1)
+            correction = drift if used > drift else (used - 1) % (1 << 32)
+            decoded -= correction * count
+            used = (used - correction) % (1 << 32)
+        corrected.append(used)
+    return np.array(corrected, np.int64)
+
+
+def _counted(ctts: CompositionOffsets) -> Int64s:
+    """The lengths of the runs; those from 2^31 up are negative for libavformat, and ignored."""
+    return np.where(ctts.count < 1 << 31, ctts.count, 0)
+
+
+def _composition(ctts: CompositionOffsets | None, declared: int) -> tuple[Int64s, int]:
+    """The offset of each declared sample, 0 past the table, and the shift of decoding times."""
+    offsets = np.zeros(declared, np.int64)
+    if ctts is None:
+        return offsets, 0
+    count = _counted(ctts)
+    stated = from_runs(count, ctts.offset_ticks, declared)
+    offsets[: len(stated)] = stated
+    # libavformat leaves the last two runs out of the shift.
+    considered = ctts.offset_ticks[:-2][count[:-2] > 0]
+    shift = min(-int(considered.min(initial=0)), (1 << 31) - 1)
+    return offsets, shift
+
+
+def _sync(tables: TrackTables, count: int) -> Bools:
+    """Which samples decoding can start at; lists count from 1, or from 0 in files that begin so."""
+    if tables.stss is None:
+        return np.ones(count, np.bool_)
+    sync = np.zeros(count, np.bool_)
+    stss, stps, group = tables.stss, tables.stps, tables.random_access
+    base = int((len(stss) > 0 and stss[0] > 0) or (len(stps) > 0 and stps[0] > 0))
+    for listed in (stss, stps):
+        samples = _ascending(listed) - base
+        sync[samples[(samples >= 0) & (samples < count)]] = True
+    if group is not None:
+        member = from_runs(group.count, group.group, count) > 0
+        sync[: len(member)] |= member
+    elif not len(stss) and not len(stps):
+        sync[:1] = True
+    return sync
+
+
+def _ascending(listed: Int64s) -> Int64s:
+    """The list up to the first entry that does not go on: libavformat waits for it for ever."""
+    stuck = np.flatnonzero(np.diff(listed) <= 0)
+    return listed[: stuck[0] + 1] if len(stuck) else listed
