@@ -20,6 +20,9 @@ from .sps import Sps
 
 _MAX_PIC_SIZE_MINUS1 = (1 << 20) - 1
 
+# All scaling lists of 4:4:4, each value at its longest, take less.
+_MAX_TAIL_BITS = 9000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceGroups:
@@ -254,4 +257,6 @@ def _with_tail(pps: Pps, reader: BitReader, sps: Sps | None) -> Pps:
             )
     reader.seek(start)
     bits = reader.stop_position - start
+    if bits > _MAX_TAIL_BITS:
+        raise BitstreamError(f"PPS: {bits} bits after redundant_pic_cnt_present_flag")
     return replace(pps, unparsed_tail=(bits, reader.u(bits)))

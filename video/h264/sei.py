@@ -22,6 +22,9 @@ X264_UUID = bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef")
 """Marks the user data in which x264 tells its version. Decoders work around the faults of old
 versions, so a stream that is cut out of another must keep it."""
 
+# No encoder writes nearly as many; a hostile NAL unit could hold millions of empty ones.
+_MAX_MESSAGES = 1000
+
 # The largest frame_num is 2 ** 16 - 1, and a recovery point lies less than that ahead (D.2.8).
 _MAX_RECOVERY_FRAME_CNT = (1 << 16) - 1
 
@@ -42,11 +45,16 @@ class RecoveryPoint:
 
 
 def sei_messages(nal: bytes | memoryview) -> Iterator[tuple[int, bytes]]:
-    """The messages in an SEI NAL unit (type 6, its header byte included): type and payload."""
+    """The messages in an SEI NAL unit (type 6, its header byte included): type and payload.
+
+    At most 1000 are looked at.
+    """
     rbsp = unescape(nal[1:])
     position, end = 0, len(rbsp)
     # 7.3.2.3.1: type and size are each a run of FF, 255 a byte, and a last byte.
-    while position + 1 < end:
+    for _ in range(_MAX_MESSAGES):
+        if position + 1 >= end:
+            return
         payload_type, position = _run(rbsp, position)
         size, position = _run(rbsp, position)
         if size > end - position:

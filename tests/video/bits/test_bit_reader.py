@@ -1,6 +1,7 @@
 """Bits and Exp-Golomb codes, written and read back."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ fields = st.one_of(
 )
 
 
-def write(items: list) -> BitWriter:
+def write(items: list[Any]) -> BitWriter:
     writer = BitWriter()
     for kind, value in items:
         if kind == "u":
@@ -36,7 +37,7 @@ def write(items: list) -> BitWriter:
 
 
 @given(st.lists(fields, max_size=120))
-def test_what_is_written_is_read_back(items: list) -> None:
+def test_what_is_written_is_read_back(items: list[Any]) -> None:
     writer = write(items)
     size = writer.position
     writer.trailing_bits()
@@ -83,7 +84,9 @@ def test_signed_codes_of_table_9_3(code: int, value: int) -> None:
     st.binary(max_size=300),
     st.lists(st.sampled_from(["u1", "u32", "u150", "flag", "ue", "se"]), max_size=60),
 )
-def test_a_read_past_the_end_is_refused_and_moves_nothing(data: bytes, reads: list) -> None:
+def test_a_read_past_the_end_is_refused_and_moves_nothing(
+    data: bytes, reads: list[str]
+) -> None:
     reader = BitReader(data, what="PPS")
     for read in reads:
         before = reader.position

@@ -122,6 +122,11 @@ def test_a_tail_that_fits_no_count_is_kept_as_bits() -> None:
     assert build_pps(pps) == damaged
 
 
+def test_a_tail_that_is_longer_than_any_is_refused() -> None:
+    with pytest.raises(BitstreamError, match=r"PPS: \d+ bits after redundant_pic_cnt"):
+        parse_pps(b"\x68" + b"\xff" * 100_000)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

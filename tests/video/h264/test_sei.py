@@ -92,6 +92,11 @@ def test_long_numbers_are_no_trap() -> None:
     assert list(sei_messages(b"\x06\x06" + b"\xff" * 100 + b"\x00\x80")) == []
 
 
+def test_millions_of_empty_messages_are_no_trap() -> None:
+    nal = b"\x06" + b"\x05\x00" * 1_000_000 + b"\x06\x01\x80\x80"
+    assert len(list(sei_messages(nal))) == 1000
+
+
 @given(st.binary(max_size=100))
 def test_arbitrary_bytes_raise_nothing(data: bytes) -> None:
     nal = b"\x06" + data

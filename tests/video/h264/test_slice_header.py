@@ -1,6 +1,7 @@
 """Slice headers: written, read back, written for other parameter sets, damaged."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -181,7 +182,7 @@ def slice_nal(header: SliceHeader, sps: Sps, pps: Pps, slice_data: bytes = b"") 
     return first + escape(writer.to_bytes() + slice_data)
 
 
-def parse(nal: bytes, sps: Sps = SPS, pps: Pps = PPS) -> SliceHeader:
+def parse(nal: bytes | memoryview, sps: Sps = SPS, pps: Pps = PPS) -> SliceHeader:
     return parse_slice_header(
         nal, {sps.seq_parameter_set_id: sps}, {pps.pic_parameter_set_id: pps}
     )
@@ -349,7 +350,7 @@ def test_only_nal_units_with_a_slice_header(nal: bytes) -> None:
     ],
 )
 def test_what_has_no_place_is_not_dropped(
-    changes: dict[str, object], sps: dict[str, int], pps: dict[str, bool]
+    changes: dict[str, object], sps: dict[str, Any], pps: dict[str, Any]
 ) -> None:
     with pytest.raises(BitstreamError):
         build_slice_header(p_header(**changes), replace(SPS, **sps), replace(PPS, **pps))
