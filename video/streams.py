@@ -63,6 +63,8 @@ class CodedTrack:
     """How long the last packet in display order is shown."""
     timebase: Timebase
     """Seconds a tick."""
+    picture_size: tuple[int, int] | None
+    """Width and height that the container states, in luma samples."""
     colour: tuple[int, int, int, bool] | None
     """Primaries, transfer, matrix (ITU-T H.273) and full range from the container, where it
     says."""
@@ -84,13 +86,13 @@ def sniff_container(reader: Reader) -> str:
                 f"{name} (first bytes {head[:4].hex(' ')}): "
                 "a source must be MP4, MOV, 3GP or an Annex B H.264 stream"
             )
-    if _starts_with_nal(head):
-        return "annexb"
     if head[:1] == b"G" and head[_MPEG_TS_PACKET : _MPEG_TS_PACKET + 1] == b"G":
         raise UnsupportedError(
             "an MPEG transport stream: "
             "a source must be MP4, MOV, 3GP or an Annex B H.264 stream"
         )
+    if _starts_with_nal(head):
+        return "annexb"
     raise CorruptVideoError(
         f"not a video: {reader.size} bytes that begin with {head[:16]!r}; "
         "expected an MP4 box or an H.264 start code"
@@ -137,6 +139,7 @@ def read_mp4_track(reader: Reader) -> CodedTrack:
         discard=packets.discard,
         last_duration_ticks=_last_duration(track, packets.sample, packets.pts_ticks),
         timebase=Timebase(1, track.timescale),
+        picture_size=(track.descriptions[0].width, track.descriptions[0].height),
         colour=_container_colour(track),
     )
 

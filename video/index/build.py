@@ -60,6 +60,7 @@ def build_frame_index(reader: Reader) -> BuiltIndex:
     builder = _Builder(sets)
     if container == "mp4":
         track = read_mp4_track(reader)
+        builder.picture_size = track.picture_size
         builder.take_all(scan_mp4_samples(reader, track, sets))
     else:
         builder.take_all(scan_annexb_samples(reader, sets))
@@ -95,6 +96,7 @@ class _Builder:
     shown: bytearray = field(default_factory=bytearray)
     anchor: bytearray = field(default_factory=bytearray)
     parameter_sets: list[ParameterSets] = field(default_factory=list)
+    picture_size: tuple[int, int] | None = None
     first_sps: Sps | None = None
     first_damage: str = ""
     has_b: bool = False
@@ -228,7 +230,7 @@ class _Builder:
             sps=tuple(self.sets.sps_nals[k] for k in sorted(self.sets.sps_nals)),
             pps=tuple(self.sets.pps_nals[k] for k in sorted(self.sets.pps_nals)),
             sei=(message,) if message and header.sps.chroma_format_idc == _YUV444 else (),
-            format=_picture_format(header.sps),
+            format=_picture_format(header.sps, self.picture_size),
         )
         if self.parameter_sets and self.parameter_sets[-1].first_sample == i:
             self.parameter_sets.pop()
@@ -253,6 +255,7 @@ class _Builder:
             discard=np.zeros(n, np.bool_),
             last_duration_ticks=1,
             timebase=annexb_timing(rate),
+            picture_size=None,
             colour=None,
         )
         # Nothing in the stream says when a frame is shown: one a tick, in display order.
@@ -361,11 +364,32 @@ def _headers_can_change(headers: list[SliceHeader]) -> bool:
     )
 
 
-def _picture_format(sps: Sps) -> PictureFormat:
+def _picture_format(sps: Sps, stated: tuple[int, int] | None) -> PictureFormat:
+    width, height = _visible_size(sps, stated)
     return PictureFormat(
-        width=sps.width,
-        height=sps.height,
+        width=width,
+        height=height,
         bit_depth_luma=sps.bit_depth_luma,
         bit_depth_chroma=sps.bit_depth_chroma,
         chroma_format_idc=sps.chroma_format_idc,
     )
+
+
+def _visible_size(sps: Sps, stated: tuple[int, int] | None) -> tuple[int, int]:
+    """What is shown of a picture: by the SPS, or by a container that crops less than a macroblock.
+
+    Cameras write 1080 rows into the container and forget the SPS's cropping; libavcodec then goes by
+    the container, and so must frame k.
+    """
+    left, _, top, _ = sps.frame_cropping or (0, 0, 0, 0)
+    if stated is None or left or top:
+        return sps.width, sps.height
+    width, height = stated
+    fits = 0 < width <= sps.width and 0 < height <= sps.height
+    if (
+        fits
+        and -(-width // 16) == -(-sps.width // 16)
+        and -(-height // 16) == -(-sps.height // 16)
+    ):
+        return width, height
+    return sps.width, sps.height
