@@ -22,6 +22,7 @@ from ..h264.sps import Sps
 from ..source import Reader
 from ..streams import CodedTrack, annexb_timing, read_mp4_track, sniff_container
 from .frames import FrameIndex, ParameterSets, PictureFormat, SampleFlag
+from .output import OutputPicture
 from .presentation import PictureOrder, present_frames
 from .recovery import RecoveryTracker
 from .samples import ActiveParameterSets, CodedSample, scan_annexb_samples, scan_mp4_samples
@@ -94,7 +95,7 @@ class _Builder:
     epoch: array[int] = field(default_factory=lambda: array("q"))
     order_count: array[int] = field(default_factory=lambda: array("q"))
     shown: bytearray = field(default_factory=bytearray)
-    anchor: bytearray = field(default_factory=bytearray)
+    output: list[OutputPicture | None] = field(default_factory=list)
     parameter_sets: list[ParameterSets] = field(default_factory=list)
     picture_size: tuple[int, int] | None = None
     first_sps: Sps | None = None
@@ -122,7 +123,7 @@ class _Builder:
         self.epoch.append(0)
         self.order_count.append(0)
         self.shown.append(0)
-        self.anchor.append(0)
+        self.output.append(None)
         self.reach.append(i)
         self.flags.append(0)
         flags = 0
@@ -209,8 +210,17 @@ class _Builder:
         self.shown[begin] = self._recovery.is_put_out(
             first, second_field=buffer.is_second_field
         )
-        if self._recovery.reaches(headers, sample.recovery, buffer, self.sets.pps):
-            self.anchor[begin] = 1
+        recovery = self._recovery.reaches(headers, sample.recovery, buffer, self.sets.pps)
+        earlier = self.output[begin]
+        self.output[begin] = OutputPicture(
+            order_count=picture.order_count,
+            is_b=first.slice_type == B,
+            recovery=max(recovery, earlier.recovery) if earlier else recovery,
+            resets_order=picture.has_mmco5,
+            reorder_frames=first.sps.num_reorder_frames,
+            states_reorder=first.sps.vui is not None
+            and first.sps.vui.bitstream_restriction_flag,
+        )
         return flags
 
     def _note_parameter_sets(self, i: int, header: SliceHeader) -> None:
@@ -241,7 +251,6 @@ class _Builder:
         time.
         """
         n = len(self.flags)
-        flags = np.frombuffer(bytes(self.flags), np.uint8)
         offset, size = np.array(self.offset, np.int64), np.array(self.size, np.int64)
         rate = _frame_rate(self.first_sps) if self.first_sps else None
         track = CodedTrack(
@@ -259,26 +268,23 @@ class _Builder:
             colour=None,
         )
         # Nothing in the stream says when a frame is shown: one a tick, in display order.
-        sample, _ = present_frames(track, self._order(flags))
+        sample, _ = present_frames(track, self._order())
         pts = np.zeros(n, np.int64)
         pts[sample] = np.arange(len(sample))
         return replace(track, pts_ticks=pts)
 
-    def _order(self, flags: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> PictureOrder:
-        starts = (flags & SampleFlag.START) != 0
-        anchor = np.frombuffer(bytes(self.anchor), np.uint8) != 0
+    def _order(self) -> PictureOrder:
         return PictureOrder(
             shown=np.frombuffer(bytes(self.shown), np.uint8) != 0,
-            idr=(flags & SampleFlag.IDR) != 0,
-            anchor=anchor | starts,
             epoch=np.array(self.epoch, np.int64),
             order_count=np.array(self.order_count, np.int64),
+            output=self.output,
         )
 
     def finish(self, track: CodedTrack, container: str, source_bytes: int) -> FrameIndex:
         n = len(self.flags)
         flags = np.frombuffer(bytes(self.flags), np.uint8).copy()
-        order = self._order(flags)
+        order = self._order()
         proven = np.array(sorted(self._starts.starts), np.int64)
         flags[proven] |= np.uint8(SampleFlag.START)
         if n:
@@ -376,10 +382,11 @@ def _picture_format(sps: Sps, stated: tuple[int, int] | None) -> PictureFormat:
 
 
 def _visible_size(sps: Sps, stated: tuple[int, int] | None) -> tuple[int, int]:
-    """What is shown of a picture: by the SPS, or by a container that crops less than a macroblock.
+    """What is shown of a picture: by the SPS, or by a container that crops less than a
+    macroblock.
 
-    Cameras write 1080 rows into the container and forget the SPS's cropping; libavcodec then goes by
-    the container, and so must frame k.
+    Cameras write 1080 rows into the container and forget the SPS's cropping; libavcodec then
+    goes by the container, and so must frame k.
     """
     left, _, top, _ = sps.frame_cropping or (0, 0, 0, 0)
     if stated is None or left or top:

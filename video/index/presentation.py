@@ -3,13 +3,12 @@
 Frame k is the k-th picture that a full sequential decode with FFmpeg puts out. Three things
 decide that: edit lists (packets hidden or repeated, already applied in `CodedTrack`), output
 order (by picture order count, anew after every IDR picture and
-memory_management_control_operation 5: C.4), and what libavcodec holds back at the head of a
-stream that does not begin with an IDR picture: it shows nothing before the first picture at
-which decoding can have recovered.
+memory_management_control_operation 5: C.4), and what libavcodec loses on the way (`output`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from ..streams import CodedTrack
 from .frames import Int32s, Int64s
+from .output import OutputPicture, lost_pictures
 
 Bools = npt.NDArray[np.bool_]
 
@@ -28,15 +28,12 @@ class PictureOrder:
     shown: Bools
     """The sample begins a picture that the decoder puts out (a frame, or the first field of
     a pair)."""
-    idr: Bools
-    """It is an IDR picture."""
-    anchor: Bools
-    """Decoding that begins before it has recovered here: a start, or a recovery point is
-    reached."""
     epoch: Int64s
     """Counts IDR pictures and MMCO 5: all of one epoch is put out before the next."""
     order_count: Int64s
     """Picture order count within the epoch."""
+    output: Sequence[OutputPicture | None]
+    """What libavcodec's output queue sees of each shown picture."""
 
 
 def present_frames(track: CodedTrack, order: PictureOrder) -> tuple[Int32s, Int64s]:
@@ -50,20 +47,19 @@ def present_frames(track: CodedTrack, order: PictureOrder) -> tuple[Int32s, Int6
         return np.empty(0, np.int32), np.empty(0, np.int64)
     segment = np.cumsum(np.diff(sample, prepend=sample[0] - 1) != 1)
     display = np.lexsort((order.order_count[sample], order.epoch[sample], segment))
-    held_back = _held_back(sample, display, order)
-    keep = order.shown[sample] & ~track.discard & ~held_back
+    keep = order.shown[sample] & ~_lost(sample, order) & ~track.discard
     display = display[keep[display]]
     return sample[display].astype(np.int32), pts[display]
 
 
-def _held_back(sample: Int64s, display: Int64s, order: PictureOrder) -> Bools:
-    """Packets before the first IDR picture, and before the first anchor in display order."""
-    held = np.zeros(len(sample), np.bool_)
-    idr = np.flatnonzero(order.idr[sample])
-    first_idr = int(idr[0]) if len(idr) else len(sample)
-    early = display[display < first_idr]
-    early = early[order.shown[sample[early]]]
-    if len(early):
-        anchors = np.flatnonzero(order.anchor[sample[early]])
-        held[early[: anchors[0] if len(anchors) else len(early)]] = True
-    return held
+def _lost(sample: Int64s, order: PictureOrder) -> Bools:
+    """Packets whose pictures libavcodec decodes but does not put out."""
+    numbers, pictures = [], []
+    for number, i in enumerate(sample.tolist()):
+        picture = order.output[i]
+        if picture is not None and order.shown[i]:
+            numbers.append(number)
+            pictures.append(picture)
+    lost = np.zeros(len(sample), np.bool_)
+    lost[[numbers[i] for i in lost_pictures(pictures)]] = True
+    return lost

@@ -15,6 +15,7 @@ from ..h264.nal import NAL_SLICE_IDR
 from ..h264.pps import Pps
 from ..h264.sei import RecoveryPoint
 from ..h264.slice_header import FRAME, I, SliceHeader
+from .output import Recovery
 
 
 class RecoveryTracker:
@@ -47,20 +48,22 @@ class RecoveryTracker:
         message: RecoveryPoint | None,
         buffer: DecodedPictureBuffer,
         pps_by_id: Mapping[int, Pps],
-    ) -> bool:
+    ) -> Recovery:
         """Whether a decode that began before this picture has recovered with it."""
         header = headers[0]
         if header.nal_unit_type == NAL_SLICE_IDR:
             self._has_recovery_point = True
             self._recovery_frame_num = -1
-            return True
+            return Recovery.IDR
         if message is not None:
             self._has_recovery_point = True
             self._note_message(header, message)
         if self._recovery_frame_num == header.frame_num and header.nal_ref_idc:
             self._recovery_frame_num = -1
-            return True
-        return bool(header.nal_ref_idc) and self._looks_like_entry(headers, buffer, pps_by_id)
+            return Recovery.ANNOUNCED
+        if header.nal_ref_idc and self._looks_like_entry(headers, buffer, pps_by_id):
+            return Recovery.LIKELY
+        return Recovery.NONE
 
     def _note_message(self, header: SliceHeader, message: RecoveryPoint) -> None:
         count = message.recovery_frame_cnt
