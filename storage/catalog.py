@@ -1,0 +1,220 @@
+"""Projects and tables below one root: folders, and Lance datasets in them.
+
+::
+
+    <root>/<project>/<table>.lance/
+
+Nothing else is written: the root has no file of its own that could disagree with what is there.
+A table exists once Lance has committed its first version, which a crash before that prevents.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+import lance
+import pyarrow as pa
+
+from ..errors import InputError, TableExistsError, TableNotFoundError, UnsupportedError
+from .dataset import Caches, Dataset, open_dataset
+from .handle import FORMAT, FORMAT_KEY, KEY_COLUMNS_KEY, TABLE_ID_KEY, Handle, translate_errors
+from .schema import to_key_schema
+
+STORAGE_VERSION: Final = "2.2"
+"""Of Lance's file format: the first that keeps blobs beside the table."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_SUFFIX = ".lance"
+_DROPPED = ".dropped-"
+_PRIMARY_KEY = "lance-schema:unenforced-primary-key"
+
+
+class Catalog:
+    """The tables below a root: a folder, or the URI of a place in an object store.
+
+    >>> import tempfile
+    >>> catalog = Catalog(tempfile.mkdtemp())
+    >>> key = pa.schema([("clip_id", pa.int64())])
+    >>> clips = catalog.create_table("training", "clips", key_schema=key)
+    >>> clips.write(pa.table({"clip_id": [1, 2], "label": ["a", "b"]}))
+    3
+    >>> catalog.tables("training"), clips.count()
+    (['clips'], 2)
+    """
+
+    def __init__(
+        self, root: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None
+    ) -> None:
+        self._root = os.fspath(root).rstrip("/") or "/"
+        self._storage_options = dict(storage_options or {})
+        self._caches = Caches.empty()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Catalog, (self._root, self._storage_options)
+
+    @property
+    def root(self) -> str:
+        """The folder, or the URI."""
+        return self._root
+
+    def projects(self) -> list[str]:
+        """The names of the projects that hold a table."""
+        return [name for name in _folders(self._local_root()) if self.tables(name)]
+
+    def tables(self, project: str) -> list[str]:
+        """The names of a project's tables; none if there is no such project."""
+        folder = self._local_root() / _check_name("project", project)
+        names = [n.removesuffix(_SUFFIX) for n in _folders(folder) if n.endswith(_SUFFIX)]
+        return [name for name in names if self._exists(project, name)]
+
+    def create_table(
+        self, project: str, name: str, *, key_schema: pa.Schema, exist_ok: bool = False
+    ) -> Dataset:
+        """Make an empty table of these key columns.
+
+        Args:
+            project: Made with its first table.
+            name: Letters, digits, `_` and `-`.
+            key_schema: The key columns; they become not null.
+            exist_ok: Open a table that is there already, if it has the same key.
+
+        Raises:
+            InputError: A name or a key type cannot be, or the table there has another key.
+            TableExistsError: It is there already.
+        """
+        keys = to_key_schema(key_schema)
+        uri = self._uri(project, name)
+        if not self._exists(project, name) and self._create(uri, keys):
+            return self.open_table(project, name)
+        if not exist_ok:
+            raise TableExistsError(f"table {project}.{name} is there already")
+        dataset = self.open_table(project, name)
+        if not dataset.key_schema.equals(keys):
+            raise InputError(
+                f"table {project}.{name} is there already with the key "
+                f"{_describe(dataset.key_schema)}, not {_describe(keys)}"
+            )
+        return dataset
+
+    def open_table(self, project: str, name: str) -> Dataset:
+        """A table at its newest version.
+
+        Raises:
+            TableNotFoundError: There is none of that name; the message offers near ones.
+        """
+        uri = self._uri(project, name)
+        try:
+            return open_dataset(uri, storage_options=self._storage_options, caches=self._caches)
+        except TableNotFoundError as error:
+            raise TableNotFoundError(
+                f"no table {project}.{name} in {self._root}{self._offer(project, name)}"
+            ) from error
+
+    def drop_table(self, project: str, name: str) -> None:
+        """Remove a table with all its versions; referenced videos stay where they are.
+
+        Raises:
+            TableNotFoundError: There is none of that name.
+        """
+        uri = self.open_table(project, name).uri
+        if _is_remote(uri):
+            with translate_errors(f"drop of {uri}"):
+                lance.LanceDataset.drop(uri, storage_options=self._storage_options)
+            return
+        # One rename takes the table away; a crash later leaves a folder that no name finds.
+        dropped = Path(uri).with_name(f"{_DROPPED}{uuid.uuid4().hex}")
+        with translate_errors(f"drop of {uri}"):
+            Path(uri).rename(dropped)
+            shutil.rmtree(dropped)
+
+    def _create(self, uri: str, keys: pa.Schema) -> bool:
+        """Commit the first version; False if somebody else did in the meantime."""
+        fields = [field.with_metadata({_PRIMARY_KEY: "true"}) for field in keys]
+        metadata = {
+            FORMAT_KEY: str(FORMAT),
+            TABLE_ID_KEY: uuid.uuid4().hex,
+            KEY_COLUMNS_KEY: json.dumps(keys.names),
+        }
+        empty = pa.schema(fields, metadata=metadata).empty_table()
+        with translate_errors(f"create of {uri}"):
+            try:
+                lance.write_dataset(
+                    empty,
+                    uri,
+                    mode="create",
+                    data_storage_version=STORAGE_VERSION,
+                    enable_stable_row_ids=True,
+                    storage_options=self._storage_options or None,
+                )
+            except OSError as error:
+                if "already exists" in str(error):
+                    return False
+                raise
+        return True
+
+    def _exists(self, project: str, name: str) -> bool:
+        try:
+            Handle(self._uri(project, name), storage_options=self._storage_options)
+        except TableNotFoundError:
+            return False
+        return True
+
+    def _uri(self, project: str, name: str) -> str:
+        _check_name("project", project)
+        _check_name("table", name)
+        return f"{self._root.rstrip('/')}/{project}/{name}{_SUFFIX}"
+
+    def _offer(self, project: str, name: str) -> str:
+        if _is_remote(self._root):
+            return ""
+        projects = self.projects()
+        if project not in projects:
+            return _near(project, projects, "project")
+        return _near(name, self.tables(project), "table")
+
+    def _local_root(self) -> Path:
+        if _is_remote(self._root):
+            raise UnsupportedError(
+                f"{self._root}: tables of an object store cannot be listed yet"
+            )
+        return Path(self._root)
+
+
+def _near(name: str, names: Iterable[str], what: str) -> str:
+    known = list(names)
+    near = get_close_matches(name, known, n=3) or known[:12]
+    if not near:
+        return f": there is no {what}"
+    return f"; {what}s near it: {', '.join(map(repr, near))}"
+
+
+def _check_name(what: str, name: str) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InputError(f"{what} {name!r}: a name is made of letters, digits, '_' and '-'")
+    return name
+
+
+def _folders(path: Path) -> list[str]:
+    with translate_errors(f"list of {path}"):
+        try:
+            entries = list(os.scandir(path))
+        except FileNotFoundError:
+            return []
+    names = (entry.name for entry in entries if entry.is_dir())
+    return sorted(n for n in names if _NAME.fullmatch(n.removesuffix(_SUFFIX)))
+
+
+def _is_remote(uri: str) -> bool:
+    return "://" in uri
+
+
+def _describe(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name}: {field.type}" for field in schema)

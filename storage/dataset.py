@@ -1,0 +1,311 @@
+"""A stored table: what can be done with one, over `read`, `blobs`, `write` and `optimize`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import pyarrow as pa
+from lance import BlobFile
+
+from ..errors import MareyError, NotFoundError, QueryError, UnsupportedError
+from . import blobs, read
+from .cache import Cache
+from .given import check_rows
+from .handle import Handle, StorageOptions, translate_errors
+from .keys import KeyMap
+from .optimize import Optimized, optimize
+from .read import RowIds
+from .schema import VideoValue
+from .write import upsert
+
+_KEY_MAP_BYTES = 128 << 20
+_BLOB_FILE_BYTES = 8 << 20
+_WEEK_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a table."""
+
+    number: int
+    """Counts up from 1."""
+    time: datetime
+    """When it was committed, with its time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """What is kept of the versions that were read, for all tables of a catalog."""
+
+    key_maps: Cache[KeyMap | int]
+    """Key to row id."""
+    blob_files: Cache[BlobFile]
+    """Blobs that were found."""
+
+    @classmethod
+    def empty(cls) -> Caches:
+        """Caches of the usual sizes."""
+        return cls(Cache(_KEY_MAP_BYTES), Cache(_BLOB_FILE_BYTES))
+
+
+class Dataset:
+    """A table, seen at one version until `refresh` or a write of its own moves it.
+
+    Reads may run in any number of threads. A dataset pickles by its URI, a snapshot by URI and
+    version; neither may be used in a process that was forked while a call was under way.
+    """
+
+    def __init__(
+        self, handle: Handle, *, caches: Caches | None = None, snapshot: bool = False
+    ) -> None:
+        self._handle = handle
+        self._caches = caches or Caches.empty()
+        self._snapshot = snapshot
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        handle = self._handle
+        version = handle.version if self._snapshot else None
+        return _open, (handle.uri, version, handle.storage_options)
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.uri!r}, version {self.version})"
+
+    @property
+    def uri(self) -> str:
+        """Where the table is."""
+        return self._handle.uri
+
+    @property
+    def table_id(self) -> str:
+        """What tells this table from one that was dropped and made again under its name."""
+        return self._handle.table_id
+
+    @property
+    def version(self) -> int:
+        """The version that is seen."""
+        return self._handle.version
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The logical schema: a video is a struct of `source` and `index`."""
+        return self._handle.schema
+
+    @property
+    def key_schema(self) -> pa.Schema:
+        """The key columns."""
+        return self._handle.key_schema
+
+    @property
+    def key_names(self) -> list[str]:
+        """The names of the key columns."""
+        names: list[str] = self.key_schema.names
+        return names
+
+    def versions(self) -> list[Version]:
+        """The versions that there still are, oldest first."""
+        with translate_errors(f"versions of {self.uri}"):
+            listed = self._handle.reopen().versions()
+        # Lance gives the local time without saying so.
+        times = [cast(datetime, listing["timestamp"]).astimezone() for listing in listed]
+        return [Version(v["version"], time) for v, time in zip(listed, times, strict=True)]
+
+    def at(self, version: int | datetime) -> Dataset:
+        """The table as it was: a snapshot, which cannot be written to.
+
+        Args:
+            version: A number, or a time: then the newest version committed by it.
+
+        Raises:
+            NotFoundError: There is no such version, or not any more.
+        """
+        handle = self._handle
+        number = self._version_by(version) if isinstance(version, datetime) else version
+        if number != handle.version:
+            handle = Handle(handle.uri, version=number, storage_options=handle.storage_options)
+        return Dataset(handle, caches=self._caches, snapshot=True)
+
+    def _version_by(self, latest: datetime) -> int:
+        versions = self.versions()
+        past = [v.number for v in versions if v.time <= latest.astimezone()]
+        if not past:
+            raise NotFoundError(
+                f"no version of {self.uri} by {latest.isoformat()}, "
+                f"the oldest is of {versions[0].time.isoformat()}"
+            )
+        return max(past)
+
+    def refresh(self) -> None:
+        """See the newest version. A snapshot stays what it is."""
+        if not self._snapshot:
+            newest = Handle(self.uri, storage_options=self._handle.storage_options)
+            self._advance(newest)
+
+    def count(self, filter: str | None = None) -> int:
+        """How many rows there are, or pass a filter."""
+        doing = f"count of {self.uri}"
+        with translate_errors(doing, bad_input=QueryError):
+            rows: int = self._handle.lance.count_rows(filter)
+            return rows
+
+    def scan(
+        self,
+        columns: Sequence[str],
+        *,
+        filter: str | None = None,
+        limit: int | None = None,
+        batch_rows: int = 1024,
+        with_row_id: bool = True,
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows in stored order, in batches of bounded size.
+
+        Args:
+            columns: Names or dotted paths; each comes back as a column of that very name. A
+                video column gives its index scalars, never its bytes.
+            filter: SQL of Lance, with names in backticks.
+            limit: The most rows.
+            batch_rows: The most rows in one batch; a batch of large values has fewer.
+            with_row_id: Whether the row id comes along, last, as `_rowid`.
+
+        Raises:
+            ColumnNotFoundError: A column or field is not there.
+            QueryError: Lance does not take the filter.
+        """
+        return read.scan(
+            self._handle,
+            columns,
+            filter=filter,
+            limit=limit,
+            batch_rows=batch_rows,
+            with_row_id=with_row_id,
+        )
+
+    def find_keys(self, keys: pa.Table) -> pa.Array:
+        """The row id of each key, in the order of the keys, null where there is no such row.
+
+        Args:
+            keys: At least the key columns; a key may stand there any number of times.
+        """
+        return read.find_keys(self._handle, keys, self._caches.key_maps)
+
+    def take(self, row_ids: RowIds, columns: Sequence[str]) -> pa.Table:
+        """Rows in the order of the ids, as often as each stands there.
+
+        Raises:
+            NotFoundError: A row is not there, or not any more.
+        """
+        return read.take(self._handle, row_ids, columns)
+
+    def frame_graphs(self, row_ids: RowIds, column: str) -> list[memoryview | None]:
+        """The frame graph of each row's video, None where there is no video."""
+        return read.frame_graphs(self._handle, row_ids, column)
+
+    def read_ranges(
+        self, column: str, requests: Sequence[blobs.Request]
+    ) -> list[memoryview | MareyError]:
+        """Bytes of videos, exactly those asked for.
+
+        Args:
+            column: The video column.
+            requests: Row id, first byte, one past the last byte.
+
+        Returns:
+            For each request the bytes, or the error of that row: `SourceNotFoundError` where
+            the object behind a reference is gone, `CorruptVideoError` for a range beyond the
+            video, `NotFoundError` for a row or a video that is not there.
+        """
+        return blobs.read_ranges(self._handle, column, requests, self._caches.blob_files)
+
+    def write(
+        self,
+        table: pa.Table,
+        videos: Mapping[str, Sequence[VideoValue | None]] | None = None,
+    ) -> int:
+        """Insert rows with new keys, and update those with known ones in the columns given.
+
+        Args:
+            table: The key columns and any ordinary ones, known or new.
+            videos: Video columns by name, one value a row; None is null.
+
+        Returns:
+            The number of the version that holds the rows.
+
+        Raises:
+            InputError: A key is missing or null, or a column does not fit the one stored.
+            DuplicateKeyError: A key stands twice.
+            ConflictError: Other writers were quicker each time.
+        """
+        self._check_writable()
+        given = check_rows(table, videos or {}, self.key_schema)
+        written = upsert(self._handle, given)
+        self._advance(written)
+        return written.version
+
+    def delete(self, filter: str) -> int:
+        """Delete the rows that pass a filter, and say how many those were.
+
+        Raises:
+            QueryError: Lance does not take the filter.
+        """
+        self._check_writable()
+        newest = Handle(self.uri, storage_options=self._handle.storage_options)
+        with translate_errors(f"delete from {self.uri}", bad_input=QueryError):
+            dataset = newest.reopen()
+            deleted: int = dataset.delete(filter)["num_deleted_rows"]
+        self.refresh()
+        return deleted
+
+    def optimize(
+        self, *, keep_versions_seconds: float = _WEEK_SECONDS, only_writer: bool = False
+    ) -> Optimized:
+        """Merge small fragments and remove old versions; rows and row ids stay.
+
+        Args:
+            keep_versions_seconds: Younger versions stay; snapshots of removed ones fail.
+            only_writer: Nobody else writes now, so that what unfinished writes have left may
+                go too; otherwise it goes when it is a week old.
+        """
+        self._check_writable()
+        newest = Handle(self.uri, storage_options=self._handle.storage_options)
+        done = optimize(
+            newest, keep_versions_seconds=keep_versions_seconds, only_writer=only_writer
+        )
+        self.refresh()
+        return done
+
+    def _check_writable(self) -> None:
+        if self._snapshot:
+            raise UnsupportedError(
+                f"version {self.version} of {self.uri} is a snapshot: read-only"
+            )
+
+    def _advance(self, handle: Handle) -> None:
+        with self._lock:
+            replaced = handle.table_id != self._handle.table_id
+            if replaced or handle.version > self._handle.version:
+                self._handle = handle
+
+
+def open_dataset(
+    uri: str,
+    *,
+    version: int | None = None,
+    storage_options: StorageOptions | None = None,
+    caches: Caches | None = None,
+) -> Dataset:
+    """Open a table by its URI; with a version, as a snapshot of that.
+
+    Raises:
+        TableNotFoundError: There is none.
+        NotFoundError: It has no such version.
+    """
+    handle = Handle(uri, version=version, storage_options=storage_options)
+    return Dataset(handle, caches=caches, snapshot=version is not None)
+
+
+def _open(uri: str, version: int | None, storage_options: StorageOptions) -> Dataset:
+    return open_dataset(uri, version=version, storage_options=storage_options)

@@ -1,0 +1,187 @@
+"""Rows given to a write, checked on their own and then against the table that they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from lance import Blob
+
+from ..errors import InputError
+from .blobs import build_videos
+from .columns import check_keys, fit_column, fit_keys
+from .keys import Int64s, KeyCodes
+from .schema import (
+    FRAME_GRAPH,
+    INDEX,
+    INDEX_FIELDS,
+    LOGICAL_VIDEO_TYPE,
+    SOURCE,
+    BlobReference,
+    VideoValue,
+    check_names,
+    is_video,
+    to_column_type,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenVideos:
+    """The values of one video column."""
+
+    sources: list[bytes | BlobReference | None]
+    """Each video's bytes or reference; None where there is no video."""
+    index: pa.StructArray
+    """The scalars of each video's index."""
+    frame_graphs: pa.Array
+    """Each video's frame graph."""
+
+    def take(self, rows: Int64s) -> pa.StructArray:
+        """Some of them as Lance takes them."""
+        blobs = [to_lance_blob(self.sources[row]) for row in rows.tolist()]
+        return build_videos(blobs, self.index.take(rows), self.frame_graphs.take(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRows:
+    """Rows whose keys are sound: whole, of the right types, each there once."""
+
+    keys: pa.Table
+    """The key columns."""
+    codes: KeyCodes
+    """A number for each of the keys."""
+    columns: pa.Table
+    """The ordinary columns."""
+    videos: Mapping[str, GivenVideos]
+    """The video columns."""
+
+    def fit(self, schema: pa.Schema) -> GivenRows:
+        """The same rows in the types that the table stores, or will store.
+
+        Raises:
+            InputError: A value does not fit, or a video column is given as another or the
+                reverse. UnsupportedError: A new column's values cannot be stored.
+        """
+        for name in self.videos:
+            at = schema.get_field_index(name)
+            if at >= 0 and not is_video(schema.field(at)):
+                found = schema.field(at).type
+                raise InputError(f"column {name!r}: expected {found}, found videos")
+        fields = [_stored_field(schema, field) for field in self.columns.schema]
+        columns = [
+            fit_column(column, field)
+            for column, field in zip(self.columns.columns, fields, strict=True)
+        ]
+        fitted = pa.Table.from_arrays(columns, schema=pa.schema(fields))
+        return GivenRows(self.keys, self.codes, fitted, self.videos)
+
+    def new_fields(self, schema: pa.Schema) -> list[pa.Field]:
+        """The columns, logical, that the table does not have."""
+        given = [*self.columns.schema]
+        given += [pa.field(name, LOGICAL_VIDEO_TYPE) for name in self.videos]
+        return [field for field in given if field.name not in schema.names]
+
+    @property
+    def names(self) -> list[str]:
+        """Every column that is given."""
+        return [*self.keys.column_names, *self.columns.column_names, *self.videos]
+
+    def media_bytes(self) -> npt.NDArray[np.int64]:
+        """For each row the bytes of video that it brings along."""
+        total = np.zeros(self.keys.num_rows, np.int64)
+        for videos in self.videos.values():
+            total += [len(s) if isinstance(s, bytes) else 0 for s in videos.sources]
+        return total
+
+
+def check_rows(
+    table: pa.Table, videos: Mapping[str, Sequence[VideoValue | None]], key_schema: pa.Schema
+) -> GivenRows:
+    """Check rows to be written without looking at what is stored.
+
+    Raises:
+        InputError: A key is missing or null, a name cannot be one, a video column has another
+            number of rows, or an index value is not of its field's type.
+        DuplicateKeyError: A key stands twice.
+    """
+    check_names([*table.column_names, *videos])
+    keys = fit_keys(table, key_schema)
+    check_keys(keys)
+    columns = table.drop_columns(key_schema.names)
+    checked = {name: _check_videos(name, values) for name, values in videos.items()}
+    for name, values in checked.items():
+        if len(values.sources) != keys.num_rows:
+            raise InputError(
+                f"column {name!r}: expected {keys.num_rows} videos, one a row, "
+                f"found {len(values.sources)}"
+            )
+    return GivenRows(keys, KeyCodes(keys), columns, checked)
+
+
+def to_lance_blob(source: bytes | BlobReference | None) -> Blob | None:
+    """One source as Lance takes it."""
+    match source:
+        case None:
+            return None
+        case BlobReference(uri, size):
+            # Without position and size Lance would ask for the size before every range.
+            return Blob.from_uri(uri, position=0, size=size)
+        case _:
+            return Blob(data=source)
+
+
+def _stored_field(schema: pa.Schema, given: pa.Field) -> pa.Field:
+    at = schema.get_field_index(given.name)
+    if at < 0:
+        return pa.field(given.name, to_column_type(given.name, given.type))
+    stored = schema.field(at)
+    if is_video(stored):
+        raise InputError(f"column {given.name!r}: expected videos, found {given.type}")
+    return stored
+
+
+def _check_videos(column: str, values: Sequence[VideoValue | None]) -> GivenVideos:
+    sources: list[bytes | BlobReference | None] = []
+    for row, value in enumerate(values):
+        if value is not None and not isinstance(value, VideoValue):
+            raise InputError(
+                f"column {column!r}, row {row}: expected a VideoValue or None, "
+                f"found {type(value).__name__}"
+            )
+        sources.append(None if value is None else _check_source(column, row, value.source))
+        unknown = set(value.scalars) - set(INDEX_FIELDS.names) if value is not None else set()
+        if unknown:
+            raise InputError(f"column {column!r}, row {row}: no index field {min(unknown)!r}")
+    scalars = [
+        _array(column, field, [v and v.scalars.get(field.name) for v in values])
+        for field in INDEX_FIELDS
+    ]
+    absent = pa.array([value is None for value in values], pa.bool_())
+    index = pa.StructArray.from_arrays(scalars, fields=list(INDEX_FIELDS), mask=absent)
+    graphs = _array(column, FRAME_GRAPH, [v and v.frame_graph for v in values])
+    return GivenVideos(sources, index, graphs)
+
+
+def _check_source(
+    column: str, row: int, source: bytes | bytearray | memoryview | BlobReference
+) -> bytes | BlobReference:
+    if isinstance(source, bytearray | memoryview):
+        return bytes(source)
+    if not isinstance(source, bytes | BlobReference):
+        raise InputError(
+            f"column {column!r}, row {row}: expected bytes or a reference as {SOURCE}, "
+            f"found {type(source).__name__}"
+        )
+    return source
+
+
+def _array(column: str, field: pa.Field, values: list[object]) -> pa.Array:
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise InputError(
+            f"column {column!r}: {INDEX}.{field.name} is {field.type}: {error}"
+        ) from error

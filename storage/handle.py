@@ -1,0 +1,188 @@
+"""One version of one Lance dataset, opened where it is used; and Lance's errors as ours.
+
+Lance runs threads that a fork does not copy: a handle taken through a fork or a pickle hangs or
+crashes. A `Handle` holds a URI and a version, and opens the dataset anew in each process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+
+import lance
+import pyarrow as pa
+from lance import LanceDataset
+from lance.commit import CommitConflictError
+
+from ..errors import (
+    ConflictError,
+    MareyError,
+    NotFoundError,
+    StorageError,
+    TableNotFoundError,
+    UnsupportedError,
+)
+from .schema import is_video, to_logical
+
+StorageOptions = Mapping[str, str]
+
+FORMAT = 1
+"""Version of what we lay down in a dataset beside Lance's own format."""
+FORMAT_KEY = "marey:format"
+TABLE_ID_KEY = "marey:table-id"
+KEY_COLUMNS_KEY = "marey:key-columns"
+
+_METADATA_CACHE_BYTES = 64 << 20
+_INDEX_CACHE_BYTES = 16 << 20
+# Lance ends its messages with the place in its own source.
+_RUST_PLACE = re.compile(r",? (?:/[^\s,]+|[\w/.-]+)\.rs:\d+:\d+.*$", re.DOTALL)
+
+
+class Handle:
+    """A dataset at one version, with what its metadata says about the table."""
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        version: int | None = None,
+        storage_options: StorageOptions | None = None,
+    ) -> None:
+        """Open a dataset.
+
+        Args:
+            uri: Where it is.
+            version: The newest if None.
+            storage_options: Names of `object_store`, for a URI of an object store.
+
+        Raises:
+            TableNotFoundError: There is none, or it is no table of ours.
+            NotFoundError: It has no such version, or not any more.
+        """
+        self.uri = uri
+        self.storage_options = dict(storage_options or {})
+        self._opened = self._open(version)
+        self._process = os.getpid()
+        self.version: int = self._opened.version
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reopen, (self.uri, self.version, self.storage_options)
+
+    @property
+    def lance(self) -> LanceDataset:
+        """The open dataset, for reading: methods that write move its version."""
+        if self._process != os.getpid():
+            self._opened = self._open(self.version)
+            self._process = os.getpid()
+        return self._opened
+
+    def reopen(self) -> LanceDataset:
+        """The dataset opened once more, for methods that move its version."""
+        return self._open(self.version)
+
+    @cached_property
+    def stored_schema(self) -> pa.Schema:
+        """The schema as Lance has it."""
+        return self.lance.schema
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The logical schema."""
+        return to_logical(self.stored_schema)
+
+    @cached_property
+    def key_schema(self) -> pa.Schema:
+        """The key columns, in the order in which they were declared."""
+        return pa.schema([self.schema.field(name) for name in self._key_names])
+
+    @cached_property
+    def video_columns(self) -> tuple[str, ...]:
+        """The names of the video columns."""
+        return tuple(f.name for f in self.schema if is_video(f))
+
+    @cached_property
+    def table_id(self) -> str:
+        """What tells this table from one that was dropped and made again under its name."""
+        return self._metadata[TABLE_ID_KEY]
+
+    @cached_property
+    def _metadata(self) -> Mapping[str, str]:
+        return self.lance.schema_metadata
+
+    @cached_property
+    def _key_names(self) -> list[str]:
+        names: list[str] = json.loads(self._metadata[KEY_COLUMNS_KEY])
+        return names
+
+    def _open(self, version: int | None) -> LanceDataset:
+        if version is not None and (type(version) is not int or version < 1):
+            raise NotFoundError(f"versions of {self.uri} count from 1, found {version!r}")
+        try:
+            opened = lance.dataset(
+                self.uri,
+                version=version,
+                storage_options=self.storage_options or None,
+                metadata_cache_size_bytes=_METADATA_CACHE_BYTES,
+                index_cache_size_bytes=_INDEX_CACHE_BYTES,
+            )
+        except ValueError as error:
+            if "was not found" not in str(error):
+                raise StorageError(f"{self.uri}: {lance_message(error)}") from error
+            if version is None:
+                raise TableNotFoundError(f"no table at {self.uri}") from error
+            raise NotFoundError(f"no version {version} of the table at {self.uri}") from error
+        except (OSError, RuntimeError) as error:
+            raise StorageError(f"{self.uri}: {lance_message(error)}") from error
+        _check_format(self.uri, opened.schema_metadata)
+        return opened
+
+
+def _reopen(uri: str, version: int, storage_options: StorageOptions) -> Handle:
+    return Handle(uri, version=version, storage_options=storage_options)
+
+
+def _check_format(uri: str, metadata: Mapping[str, str]) -> None:
+    written = metadata.get(FORMAT_KEY)
+    if written is None:
+        raise TableNotFoundError(f"{uri} is a Lance dataset, but no table of Marey")
+    if written != str(FORMAT):
+        raise UnsupportedError(
+            f"{uri} has table format {written}, this Marey reads format {FORMAT}"
+        )
+
+
+@contextmanager
+def translate_errors(
+    doing: str, *, bad_input: type[MareyError] = StorageError
+) -> Iterator[None]:
+    """Turn what Lance raises within the block into errors of ours.
+
+    Args:
+        doing: What is being done, for the message.
+        bad_input: What it means when Lance refuses its input: there is a filter in it, say.
+    """
+    try:
+        yield
+    except MareyError:
+        raise
+    except (OSError, ValueError, RuntimeError, NotImplementedError, pa.ArrowException) as error:
+        message = f"{doing}: {lance_message(error)}"
+        if isinstance(error, CommitConflictError) or "commit conflict" in str(error):
+            raise ConflictError(message) from error
+        if "Invalid user input" in str(error):
+            raise bad_input(message) from error
+        raise StorageError(message) from error
+    except BaseException as error:
+        # A panic in Lance's own code derives from BaseException.
+        if type(error).__name__ == "PanicException":
+            raise StorageError(f"{doing}: {lance_message(error)}") from error
+        raise
+
+
+def lance_message(error: BaseException) -> str:
+    """The message of an error of Lance, without the place in Lance's source."""
+    return _RUST_PLACE.sub("", str(error))

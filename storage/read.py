@@ -1,0 +1,306 @@
+"""Rows out of a table: scans, rows by key and rows by row id; never the bytes of a video.
+
+A column is asked for by name, a field within by a dotted path, and comes back flat under that
+very name. `video` alone gives its index scalars, `video.index` the frame graph as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.types as pat
+
+from ..errors import (
+    ColumnNotFoundError,
+    InputError,
+    NotFoundError,
+    QueryError,
+    UnsupportedError,
+)
+from .cache import Cache
+from .columns import fit_keys
+from .handle import Handle, translate_errors
+from .keys import UNKNOWN, Int64s, KeyCodes, KeyMap
+from .schema import FRAME_GRAPH, INDEX, INDEX_TYPE, SOURCE, is_video, no_column
+
+ROW_ID = "_rowid"
+ROW_ADDRESS = "_rowaddr"
+
+RowIds: TypeAlias = Sequence[int] | npt.NDArray[np.uint64] | pa.Array | pa.ChunkedArray
+
+_PART = "__marey."
+_BATCH_BYTES = 32 << 20
+_READAHEAD = 2
+_KEY_BATCH_ROWS = 1 << 16
+_TAKE_ROWS = 4096
+"""Row ids in one filter: planning it takes 7 microseconds each."""
+
+MAP_AT_ONCE_ROWS = 1 << 14
+"""A table of so many rows gets its key map at the first lookup: it costs a few milliseconds."""
+MAP_AFTER_LOOKUPS = 3
+"""A larger table, where a map costs ten scans of the keys, gets one when lookups repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One column of a scan."""
+
+    name: str
+    """As it was asked for, and as it comes back."""
+    parts: dict[str, str]
+    """What Lance is asked for: names, and the stored paths behind them."""
+
+    def shape(self, batch: pa.RecordBatch) -> pa.Array:
+        """The column out of the parts."""
+        if list(self.parts) == [self.name]:
+            return batch.column(self.name)
+        index, *graphs = (batch.column(part) for part in self.parts)
+        absent = index.is_null()
+        if not graphs:
+            inner = pa.field(INDEX, index.type)
+            return pa.StructArray.from_arrays([index], fields=[inner], mask=absent)
+        arrays = [*index.flatten(), *graphs]
+        return pa.StructArray.from_arrays(arrays, fields=list(INDEX_TYPE), mask=absent)
+
+
+def scan(
+    handle: Handle,
+    columns: Sequence[str],
+    *,
+    filter: str | None = None,
+    limit: int | None = None,
+    batch_rows: int = 1024,
+    with_row_id: bool = True,
+) -> Iterator[pa.RecordBatch]:
+    """Rows in stored order; see `Dataset.scan`."""
+    asked = _check_columns(handle.schema, columns)
+    projection = _projection(asked)
+    doing = f"scan of {handle.uri}"
+    with translate_errors(doing, bad_input=QueryError):
+        scanner = handle.lance.scanner(
+            columns=projection,
+            filter=filter,
+            limit=limit,
+            batch_size=batch_rows,
+            batch_size_bytes=_BATCH_BYTES,
+            batch_readahead=_READAHEAD,
+            fragment_readahead=_READAHEAD,
+            # Without a column Lance would count no rows.
+            with_row_id=with_row_id or not projection,
+        )
+        batches = iter(scanner.to_reader())
+    return _shaped(batches, asked, doing, with_row_id=with_row_id)
+
+
+def _shaped(
+    batches: Iterator[pa.RecordBatch],
+    asked: Sequence[_Asked],
+    doing: str,
+    *,
+    with_row_id: bool,
+) -> Iterator[pa.RecordBatch]:
+    while True:
+        with translate_errors(doing, bad_input=QueryError):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield _shape(batch, asked, with_row_id=with_row_id)
+
+
+def _shape(
+    batch: pa.RecordBatch, asked: Sequence[_Asked], *, with_row_id: bool
+) -> pa.RecordBatch:
+    if not asked:
+        return batch.select([ROW_ID] if with_row_id else [])
+    names = [one.name for one in asked]
+    arrays = [one.shape(batch) for one in asked]
+    if with_row_id:
+        names.append(ROW_ID)
+        arrays.append(batch.column(ROW_ID))
+    return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def _check_columns(schema: pa.Schema, columns: Sequence[str]) -> list[_Asked]:
+    if len(set(columns)) < len(columns):
+        raise InputError(f"a column is asked for twice: {', '.join(columns)}")
+    return [_check_column(schema, path) for path in columns]
+
+
+def _check_column(schema: pa.Schema, path: str) -> _Asked:
+    name, *within = path.split(".")
+    at = schema.get_field_index(name)
+    if at < 0:
+        raise no_column(name, schema.names)
+    field = schema.field(at)
+    if is_video(field):
+        return _check_video_path(field, path, within)
+    for step in within:
+        field = _field_within(field, step, path)
+    return _Asked(path, {path: path})
+
+
+def _check_video_path(field: pa.Field, path: str, within: list[str]) -> _Asked:
+    name = field.name
+    if within and within[0] == SOURCE:
+        raise UnsupportedError(f"column {path!r}: the bytes of a video are read by range")
+    for step in within:
+        field = _field_within(field, step, path)
+    index, graph = f"{name}.{INDEX}", f"{name}.{FRAME_GRAPH.name}"
+    match within:
+        case []:
+            return _Asked(path, {_PART + index: index})
+        case [_]:
+            return _Asked(path, {_PART + index: index, _PART + graph: graph})
+        case [_, FRAME_GRAPH.name]:
+            return _Asked(path, {path: graph})
+    return _Asked(path, {path: path})
+
+
+def _field_within(field: pa.Field, step: str, path: str) -> pa.Field:
+    if not pat.is_struct(field.type):
+        raise ColumnNotFoundError(
+            f"column {path!r}: {field.name!r} is {field.type}, not a struct"
+        )
+    at = field.type.get_field_index(step)
+    if at < 0:
+        raise no_column(step, [f.name for f in field.type])
+    return field.type.field(at)
+
+
+def _projection(asked: Sequence[_Asked]) -> dict[str, str]:
+    return {part: quote(path) for one in asked for part, path in one.parts.items()}
+
+
+def quote(path: str) -> str:
+    """A dotted path as Lance's SQL wants it.
+
+    >>> quote("my clip.index.width")
+    '`my clip`.`index`.`width`'
+    """
+    return ".".join(f"`{step}`" for step in path.split("."))
+
+
+def find_keys(handle: Handle, keys: pa.Table, maps: Cache[KeyMap | int]) -> pa.Array:
+    """Row ids in the order of the keys; see `Dataset.find_keys`."""
+    wanted = fit_keys(keys, handle.key_schema)
+    found = _find(handle, wanted, maps) if wanted.num_rows else np.empty(0, np.int64)
+    return pa.array(found.astype(np.uint64), pa.uint64(), mask=found == UNKNOWN)
+
+
+def _find(handle: Handle, wanted: pa.Table, maps: Cache[KeyMap | int]) -> Int64s:
+    entry = maps.get(version := (handle.table_id, handle.version))
+    if isinstance(entry, KeyMap):
+        return entry.find(wanted)
+    lookups = (entry or 0) + 1
+    with translate_errors(f"count of {handle.uri}"):
+        rows = handle.lance.count_rows()
+    # The keys alone may not fit: a guess from below keeps a huge table out of memory.
+    affordable = rows * 3 * 8 <= maps.max_bytes
+    if affordable and (rows <= MAP_AT_ONCE_ROWS or lookups >= MAP_AFTER_LOOKUPS):
+        key_map = _read_key_map(handle, maps.max_bytes)
+        if key_map is not None:
+            maps.put(version, key_map, size=key_map.size)
+            return key_map.find(wanted)
+    maps.put(version, lookups, size=64)
+    return locate_keys(handle, KeyCodes(wanted))[0]
+
+
+def _read_key_map(handle: Handle, max_bytes: int) -> KeyMap | None:
+    batches: list[pa.RecordBatch] = []
+    size = 0
+    for batch in scan(handle, handle.key_schema.names, batch_rows=_KEY_BATCH_ROWS):
+        batches.append(batch)
+        size += batch.nbytes + 16 * batch.num_rows
+        if size > max_bytes:
+            return None
+    schema = handle.key_schema.append(pa.field(ROW_ID, pa.uint64()))
+    table = pa.Table.from_batches(batches, schema=schema if not batches else None)
+    return KeyMap(table.drop_columns([ROW_ID]), table[ROW_ID].to_numpy())
+
+
+def locate_keys(handle: Handle, wanted: KeyCodes) -> tuple[Int64s, Int64s]:
+    """Row id and row address of each wanted key, by one scan of the key columns.
+
+    The address, fragment above and row within it below, is where the row lies in this version.
+    """
+    row_ids = np.full(wanted.count, UNKNOWN, np.int64)
+    addresses = np.full(wanted.count, UNKNOWN, np.int64)
+    with translate_errors(f"scan of the keys of {handle.uri}"):
+        scanner = handle.lance.scanner(
+            columns={name: quote(name) for name in handle.key_schema.names},
+            batch_size=_KEY_BATCH_ROWS,
+            with_row_id=True,
+            with_row_address=True,
+        )
+        for batch in scanner.to_batches():
+            codes = wanted.encode([batch.column(name) for name in handle.key_schema.names])
+            hits = np.flatnonzero(codes != UNKNOWN)
+            row_ids[codes[hits]] = batch.column(ROW_ID).to_numpy()[hits]
+            addresses[codes[hits]] = batch.column(ROW_ADDRESS).to_numpy()[hits]
+    return row_ids[wanted.own], addresses[wanted.own]
+
+
+def take(handle: Handle, row_ids: RowIds, columns: Sequence[str]) -> pa.Table:
+    """Rows in the order of their ids; see `Dataset.take`."""
+    wanted = _row_ids(row_ids)
+    distinct, place = np.unique(wanted, return_inverse=True)
+    batches: list[pa.RecordBatch] = []
+    for start in range(0, len(distinct), _TAKE_ROWS):
+        ids = distinct[start : start + _TAKE_ROWS]
+        batches += scan(handle, columns, filter=rows_filter(ids), batch_rows=_TAKE_ROWS)
+    if not batches:
+        # A filter that nothing passes still says the types.
+        batches += _no_rows(handle, columns)
+    rows = pa.Table.from_batches(batches).combine_chunks()
+    found = rows[ROW_ID].to_numpy()
+    order = np.argsort(found)
+    if len(found) < len(distinct):
+        gone = np.setdiff1d(distinct, found)
+        raise NotFoundError(
+            f"row id {gone[0]} is not in version {handle.version} of {handle.uri} "
+            f"({len(gone)} of {len(distinct)} are not)"
+        )
+    return rows.drop_columns([ROW_ID]).take(pa.array(order[place], pa.int64()))
+
+
+def _no_rows(handle: Handle, columns: Sequence[str]) -> list[pa.RecordBatch]:
+    asked = _check_columns(handle.schema, columns)
+    projection = _projection(asked)
+    with translate_errors(f"scan of {handle.uri}"):
+        scanner = handle.lance.scanner(columns=projection, with_row_id=True)
+        empty = scanner.projected_schema.empty_table().to_batches()
+    batch = empty[0] if empty else pa.RecordBatch.from_pylist([], scanner.projected_schema)
+    return [_shape(batch, asked, with_row_id=True)]
+
+
+def rows_filter(row_ids: npt.NDArray[np.uint64]) -> str:
+    """A filter that these rows pass and no others.
+
+    >>> rows_filter(np.array([3, 5], np.uint64))
+    '_rowid IN (3,5)'
+    """
+    return f"{ROW_ID} IN ({','.join(map(str, row_ids.tolist()))})"
+
+
+def frame_graphs(handle: Handle, row_ids: RowIds, column: str) -> list[memoryview | None]:
+    """The frame graphs of videos; see `Dataset.frame_graphs`."""
+    path = f"{column}.{INDEX}.{FRAME_GRAPH.name}"
+    graphs = take(handle, row_ids, [path])[path]
+    return [memoryview(graph.as_buffer()) if graph.is_valid else None for graph in graphs]
+
+
+def _row_ids(row_ids: RowIds) -> npt.NDArray[np.uint64]:
+    if isinstance(row_ids, pa.Array | pa.ChunkedArray):
+        if row_ids.null_count:
+            raise InputError(f"{row_ids.null_count} of {len(row_ids)} row ids are null")
+        return np.asarray(
+            row_ids.cast(pa.uint64()).to_numpy(zero_copy_only=False)
+            if isinstance(row_ids, pa.Array)
+            else row_ids.cast(pa.uint64()).to_numpy()
+        )
+    return np.asarray(row_ids, np.uint64).reshape(-1)
