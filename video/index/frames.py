@@ -146,6 +146,13 @@ class FrameIndex:
         return np.flatnonzero(self.flags & SampleFlag.START)
 
     @cached_property
+    def idr_before(self) -> Int64s:
+        """`[n]` the last IDR picture at or before each sample; 0 where there is none."""
+        is_idr = (self.flags & SampleFlag.IDR) != 0
+        at: Int64s = np.where(is_idr, np.arange(self.sample_count), 0)
+        return np.maximum.accumulate(at)
+
+    @cached_property
     def duration_ticks(self) -> Int64s:
         """`[k]` how long each frame stands, until the next one or the end."""
         return np.append(np.diff(self.pts_ticks), self.last_duration_ticks)[: self.frame_count]

@@ -78,9 +78,12 @@ class ClosureRewriter:
     Args:
         index: The clip.
         samples: A closed set of samples for which `can_rewrite` holds, ascending.
+        idr_pic_id: That of its first picture; runs that follow each other in one stream differ
+            in it.
     """
 
-    def __init__(self, index: FrameIndex, samples: Int64s) -> None:
+    def __init__(self, index: FrameIndex, samples: Int64s, *, idr_pic_id: int = 0) -> None:
+        self._idr_pic_id = idr_pic_id
         self._index = index
         self._with_bottom = bool(index.bottom_order_delta.any())
         old = index.parameter_sets_at(int(samples[0]))
@@ -181,7 +184,7 @@ class ClosureRewriter:
         new.nal_unit_type = NAL_SLICE_IDR if marking.idr else NAL_SLICE
         new.nal_ref_idc = marking.nal_ref_idc
         new.frame_num = self._frame_num
-        new.idr_pic_id = 0 if marking.idr else -1
+        new.idr_pic_id = self._idr_pic_id if marking.idr else -1
         order_count = int(self._index.top_order_count[sample]) - self._base
         new.pic_order_cnt_lsb = order_count % _MAX_ORDER_COUNT_LSB
         new.delta_pic_order_cnt = (0, 0)

@@ -36,9 +36,9 @@ def plan_whole(index: FrameIndex, targets: Int64s) -> list[SampleRun]:
     starts = index.decode_from[targets]
     runs: list[SampleRun] = []
     for start in np.unique(starts).tolist():
-        run = _run(index, start, targets[starts == start])
+        run = plan_whole_from(index, start, targets[starts == start])
         if runs and _overlap(runs[-1], run):
-            merged = _run(
+            merged = plan_whole_from(
                 index, int(runs[-1].samples[0]), np.union1d(runs[-1].targets, run.targets)
             )
             if len(merged.samples) <= len(runs[-1].samples) + len(run.samples):
@@ -52,7 +52,12 @@ def _overlap(earlier: SampleRun, later: SampleRun) -> bool:
     return int(earlier.samples[-1]) >= int(later.samples[0])
 
 
-def _run(index: FrameIndex, start: int, targets: Int64s) -> SampleRun:
+def plan_whole_from(index: FrameIndex, start: int, targets: Int64s) -> SampleRun:
+    """The run from one start to the last target; `start` must not lie after theirs.
+
+    Raises:
+        BitstreamError: It leads through a sample whose headers are damaged.
+    """
     end = int(targets[-1]) + 1
     if end < index.sample_count and index.flags[end] & SampleFlag.SECOND_FIELD:
         end += 1

@@ -1,0 +1,121 @@
+"""A remuxed file shows exactly the chosen frames, in display order, each for its own time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from marey.errors import FrameRangeError, UnsupportedError
+from marey.video.clips import RECIPES
+from marey.video.index.build import build_frame_index
+from marey.video.remux import plan_remux, remux_frames
+from marey.video.source import ByteRange, BytesReader
+
+# A change of picture size cannot be carried by one sample description.
+NAMES = [name for name in RECIPES if "resolution" not in name]
+
+
+class CountingReader(BytesReader):
+    """Counts what is read."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.count = 0
+
+    def read(self, ranges: Any) -> list[memoryview]:
+        self.count += sum(r.length for r in ranges)
+        return super().read(ranges)
+
+
+def selections(count: int) -> list[list[int]]:
+    rng = random.Random(count)
+    third = count // 3
+    return [
+        [0],
+        [count - 1],
+        sorted(rng.sample(range(count), min(4, count))),
+        list(range(third, min(third + 5, count))),
+        list(range(count)),
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shows_the_chosen_frames_and_no_others(
+    name: str, clip: Callable[[str], bytes], truth: Callable[[str], Any], full_decode: Any
+) -> None:
+    data, frames = clip(name), truth(name)
+    index = build_frame_index(BytesReader(data)).index
+    for wanted in selections(len(frames)):
+        file = remux_frames(index, np.array(wanted), BytesReader(data))
+        shown = full_decode(file)
+        assert [f.planes for f in shown] == [frames[k].planes for k in wanted]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_frame_lasts_as_long_as_in_the_clip(
+    name: str, clip: Callable[[str], bytes], full_decode: Any
+) -> None:
+    data = clip(name)
+    index = build_frame_index(BytesReader(data)).index
+    wanted = selections(index.frame_count)[2]
+    file = remux_frames(index, np.array(wanted), BytesReader(data))
+    with av.open(BytesIO(file)) as container:
+        base = container.streams.video[0].time_base
+    assert base is not None
+    times = [float(f.pts * base) for f in full_decode(file)]
+    tick = index.timebase.numerator / index.timebase.denominator
+    lasts = [max(1, int(index.duration_ticks[k])) * tick for k in wanted]
+    expected = [sum(lasts[:i]) for i in range(len(wanted))]
+    assert times == pytest.approx(expected, abs=1e-6)
+
+
+def test_reads_no_more_than_the_closure(clip: Callable[[str], bytes]) -> None:
+    data = clip("default")
+    index = build_frame_index(BytesReader(data)).index
+    reader = CountingReader(data)
+    remux_frames(index, np.array([1]), reader)
+    plan = plan_remux(index, np.array([1]))
+    needed = sum(int(index.size[run.samples].sum()) for run in plan.runs)
+    assert needed <= reader.count <= 1.25 * needed
+    assert reader.count < len(data) / 2
+
+
+def test_frames_are_shown_once_and_in_display_order(
+    clip: Callable[[str], bytes], truth: Callable[[str], Any], full_decode: Any
+) -> None:
+    data, frames = clip("default"), truth("default")
+    index = build_frame_index(BytesReader(data)).index
+    file = remux_frames(index, np.array([9, 2, 9, 5]), BytesReader(data))
+    assert [f.planes for f in full_decode(file)] == [frames[k].planes for k in (2, 5, 9)]
+
+
+@pytest.mark.parametrize(
+    ("frames", "kind"),
+    [([], FrameRangeError), ([10**6], FrameRangeError), ([-1], FrameRangeError)],
+)
+def test_frames_that_are_not_there_are_refused(
+    frames: list[int], kind: type[Exception], clip: Callable[[str], bytes]
+) -> None:
+    data = clip("default")
+    index = build_frame_index(BytesReader(data)).index
+    with pytest.raises(kind):
+        remux_frames(index, np.array(frames, np.int64), BytesReader(data))
+
+
+def test_sound_is_refused_by_name(clip: Callable[[str], bytes]) -> None:
+    data = clip("default")
+    index = build_frame_index(BytesReader(data)).index
+    with pytest.raises(UnsupportedError, match="audio"):
+        remux_frames(index, np.array([0]), BytesReader(data), audio=True)
+
+
+def test_the_reader_is_asked_for_ranges_within_the_source(clip: Callable[[str], bytes]) -> None:
+    data = clip("default")
+    with pytest.raises(Exception, match="asked for"):
+        BytesReader(data).read([ByteRange(0, len(data) + 1)])
