@@ -1,0 +1,279 @@
+"""What the functions on videos compute: Arrow arrays in, Arrow arrays out.
+
+A row without a video, or without a value that the function needs, gives null. A row whose
+values are wrong goes to `IndexSource.fail`, which raises the error or notes it; then that row
+gives null too. Arrays may be slices of longer ones, and null lists may have elements under
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pat
+
+from ..errors import ExpressionError, FrameRangeError, InputError, MareyError
+from ..video.index.frames import FrameIndex
+from . import selection
+from .arguments import MAX_FRAME, check_constant
+from .dtypes import FRAME_LIST, HANDLE, READ_REQUEST, REMUX_REQUEST
+from .functions import FUNCTIONS, Function
+from .literal import shown
+
+Array = Any
+"""A `pyarrow.Array`: pyarrow ships no types."""
+
+Bools = npt.NDArray[np.bool_]
+Doubles = npt.NDArray[np.float64]
+Int64s = npt.NDArray[np.int64]
+
+_INT64_MAX = (1 << 63) - 1
+
+
+class IndexSource(Protocol):
+    """What one query knows of the videos behind its handles."""
+
+    raised: BaseException | None
+    """The first exception that left a function: DataFusion passes on its text alone."""
+
+    def frame_indexes(self, handles: Array) -> list[FrameIndex | None]:
+        """The frame index of each handle; None for a null one, and for a row that failed."""
+        ...
+
+    def fail(self, table: int, row: int, error: MareyError) -> None:
+        """Raise the error, or note it for that row."""
+        ...
+
+
+class Rows:
+    """The rows of one call, and which of them have a value so far."""
+
+    def __init__(self, source: IndexSource, function: Function, handles: Array) -> None:
+        self.handles = handles
+        self.has_value = _valid(handles)
+        self._source = source
+        self._function = function
+
+    def fail(self, row: int, error: MareyError) -> None:
+        """A row has no value because of an error."""
+        table, number = (self.handles.field(i)[row].as_py() for i in (0, 1))
+        self._source.fail(table, number, error)
+        self.has_value[row] = False
+
+    def indexes(self) -> list[FrameIndex | None]:
+        """The frame index of each row that has a value so far; no other is read."""
+        null = pa.scalar(None, HANDLE)
+        return self._source.frame_indexes(
+            pc.if_else(pa.array(self.has_value), self.handles, null)
+        )
+
+    def values(self, name: str, array: Array) -> Array:
+        """A parameter's values, checked, in its own type: null is its default.
+
+        Rows whose value is wrong fail, and so do those that lack a required one, quietly.
+        """
+        parameter = self._function.parameter(name)
+        if parameter.required:
+            self.has_value &= _valid(array)
+        encoded = array.dictionary_encode()  # few values in many rows: each is checked once
+        indices = encoded.indices.fill_null(-1).to_numpy()
+        typed: list[Any] = []
+        for i, value in enumerate(encoded.dictionary.to_pylist()):
+            try:
+                typed.append(self._typed(name, value))
+            except ExpressionError as error:
+                typed.append(None)
+                for row in np.flatnonzero(self.has_value & (indices == i)).tolist():
+                    self.fail(row, InputError(str(error)))
+        found = pa.array(typed, parameter.dtype).take(encoded.indices)
+        return found if parameter.default is None else found.fill_null(parameter.default)
+
+    def _typed(self, name: str, value: Any) -> Any:
+        parameter = self._function.parameter(name)
+        where = f"{self._function.name}: {name}"
+        if pat.is_integer(parameter.dtype):
+            if not value.is_integer():
+                raise ExpressionError(f"{where} must be a whole number, found {shown(value)}")
+            value = min(int(value), _INT64_MAX)  # the largest int64 came as 2**63
+        return check_constant(where, parameter, pa.scalar(value)).as_py()
+
+    def frame_numbers(self, lists: Array) -> Array:
+        """`frame_indices` as list<uint32>; rows with none, or a wrong one, have no value."""
+        self.has_value &= _valid(lists)
+        numbers, lengths = _flat(lists)
+        with np.errstate(invalid="ignore"):
+            wrong = ~((numbers >= 0) & (numbers <= MAX_FRAME) & (numbers == np.floor(numbers)))
+        if wrong.any():
+            self._fail_frames(numbers, lengths, wrong)
+        values = np.where(wrong, 0, numbers).astype(np.uint32)
+        return _lists(values, lengths, ~_valid(lists))
+
+    def _fail_frames(self, numbers: Doubles, lengths: Int64s, wrong: Bools) -> None:
+        row_of = np.repeat(np.arange(len(lengths)), lengths)
+        first = np.cumsum(lengths) - lengths
+        rows, at = np.unique(row_of[wrong], return_index=True)
+        places = np.flatnonzero(wrong)[at]
+        for row, place in zip(rows.tolist(), places.tolist(), strict=True):
+            if not self.has_value[row]:
+                continue
+            found = "null" if np.isnan(numbers[place]) else f"{numbers[place]:.17g}"
+            self.fail(
+                row,
+                FrameRangeError(
+                    f"{self._function.name}: frame_indices holds {found} at position "
+                    f"{place - first[row]}: frames are whole numbers from 0"
+                ),
+            )
+
+    def select(self, choose: Callable[[int, FrameIndex], Int64s]) -> Array:
+        """The frames that a selection chooses in each row."""
+        chosen: list[Int64s] = []
+        none = np.empty(0, np.int64)
+        for row, index in enumerate(self.indexes()):
+            self.has_value[row] &= index is not None
+            frames = none
+            if index is not None:
+                try:
+                    frames = choose(row, index)
+                except MareyError as error:
+                    self.fail(row, error)
+            chosen.append(frames)
+        flat = np.concatenate([none, *chosen]).astype(np.uint32)
+        lengths = np.array([len(frames) for frames in chosen], np.int64)
+        return _lists(flat, lengths, ~self.has_value)
+
+
+def read(
+    source: IndexSource, handles: Array, frames: Array, height: Array, width: Array, form: Array
+) -> Array:
+    """Requests for some frames; a null list gives null."""
+    rows = Rows(source, FUNCTIONS["video_read"], handles)
+    return _read_request(rows, rows.frame_numbers(frames), height, width, form)
+
+
+def read_every(
+    source: IndexSource, handles: Array, height: Array, width: Array, form: Array
+) -> Array:
+    """Requests for every frame."""
+    rows = Rows(source, FUNCTIONS["video_read"], handles)
+    return _read_request(rows, None, height, width, form)
+
+
+def remux(source: IndexSource, handles: Array, frames: Array, audio: Array) -> Array:
+    """Requests for an MP4 of some frames; a null list gives null."""
+    rows = Rows(source, FUNCTIONS["video_remux"], handles)
+    return _remux_request(rows, rows.frame_numbers(frames), audio)
+
+
+def remux_every(source: IndexSource, handles: Array, audio: Array) -> Array:
+    """Requests for an MP4 of every frame."""
+    rows = Rows(source, FUNCTIONS["video_remux"], handles)
+    return _remux_request(rows, None, audio)
+
+
+def uniform(source: IndexSource, handles: Array, n: Array) -> Array:
+    """Frame lists of `video_uniform`."""
+    rows = Rows(source, FUNCTIONS["video_uniform"], handles)
+    counts = rows.values("n", n).to_pylist()
+    return rows.select(lambda row, index: selection.uniform(index, counts[row]))
+
+
+def every(source: IndexSource, handles: Array, fps: Array) -> Array:
+    """Frame lists of `video_every`."""
+    rows = Rows(source, FUNCTIONS["video_every"], handles)
+    rates = rows.values("fps", fps).to_pylist()
+    return rows.select(lambda row, index: selection.every(index, rates[row]))
+
+
+def at(source: IndexSource, handles: Array, seconds: Array, mode: Array) -> Array:
+    """Frame lists of `video_at`."""
+    rows = Rows(source, FUNCTIONS["video_at"], handles)
+    rows.has_value &= _valid(seconds)
+    modes = rows.values("mode", mode).to_pylist()
+    flat, lengths = _flat(seconds)
+    times = np.split(flat, np.cumsum(lengths)[:-1])
+    return rows.select(lambda row, index: selection.at(index, times[row], modes[row]))
+
+
+def slice_frames(
+    source: IndexSource, handles: Array, start: Array, stop: Array, step: Array
+) -> Array:
+    """Frame lists of `video_range`."""
+    rows = Rows(source, FUNCTIONS["video_range"], handles)
+    starts = rows.values("start", start).to_pylist()
+    stops = rows.values("stop", stop).to_pylist()
+    steps = rows.values("step", step).to_pylist()
+    return rows.select(
+        lambda row, index: selection.slice_frames(index, starts[row], stops[row], steps[row])
+    )
+
+
+def keyframes(source: IndexSource, handles: Array) -> Array:
+    """Frame lists of `video_keyframes`."""
+    rows = Rows(source, FUNCTIONS["video_keyframes"], handles)
+    return rows.select(lambda _, index: selection.keyframes(index))
+
+
+KERNELS: Mapping[str, Callable[..., Array]] = MappingProxyType(
+    {
+        "__marey_read": read,
+        "__marey_read_every": read_every,
+        "__marey_remux": remux,
+        "__marey_remux_every": remux_every,
+        "__marey_uniform": uniform,
+        "__marey_every": every,
+        "__marey_at": at,
+        "__marey_range": slice_frames,
+        "__marey_keyframes": keyframes,
+    }
+)
+"""By the names that `Function.internal` gives."""
+
+
+def _read_request(
+    rows: Rows, frames: Array | None, height: Array, width: Array, form: Array
+) -> Array:
+    children = [
+        rows.values("height", height),
+        rows.values("width", width),
+        rows.values("pixel_format", form),
+    ]
+    return _request(READ_REQUEST, rows, frames, children)
+
+
+def _remux_request(rows: Rows, frames: Array | None, audio: Array) -> Array:
+    return _request(REMUX_REQUEST, rows, frames, [rows.values("audio", audio)])
+
+
+def _request(dtype: Any, rows: Rows, frames: Array | None, children: list[Array]) -> Array:
+    count = len(rows.handles)
+    every_frame = pa.array(np.full(count, frames is None))
+    lists = pa.nulls(count, FRAME_LIST) if frames is None else frames
+    # The struct is null, not its fields alone: filters on requests ask the struct.
+    return pa.StructArray.from_arrays(
+        [rows.handles, lists, every_frame, *children],
+        fields=list(dtype),
+        mask=pa.array(~rows.has_value),
+    )
+
+
+def _flat(lists: Array) -> tuple[Doubles, Int64s]:
+    """The elements of all lists, nulls as NaN, and the length of each list, 0 for a null."""
+    lengths = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
+    values = lists.flatten()  # leaves out what lies under null lists
+    return values.fill_null(np.nan).to_numpy(zero_copy_only=False), lengths.astype(np.int64)
+
+
+def _lists(values: npt.NDArray[np.uint32], lengths: Int64s, null: Bools) -> Array:
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, values, type=FRAME_LIST, mask=pa.array(null))
+
+
+def _valid(array: Array) -> Bools:
+    return np.array(array.is_valid())

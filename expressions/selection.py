@@ -1,0 +1,139 @@
+"""Which frames a selection names: arithmetic on the frame index of one clip, exact throughout.
+
+Times are compared as doubles, the ones that a read reports. Rounding keeps order, so only a
+time that is a frame's own can fall on the wrong side of it; such a time, as a double or with
+the six decimals that FFmpeg prints, means that frame.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import FrameRangeError, UnsupportedError
+from ..video.index.frames import FrameIndex, SampleFlag
+from ..video.timing import Timebase, rescale, to_seconds
+
+Int64s = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
+
+MAX_TICKS = 1 << 24
+"""The most frames that one `video_every` lists: a clock can be asked to tick without end."""
+
+_NTSC = 1001
+_PRINTED_DECIMALS = 6
+
+
+def uniform(index: FrameIndex, n: int) -> Int64s:
+    """The middle frame of each of `n` equal parts; every frame once where there are fewer."""
+    count = min(n, index.frame_count)
+    return (2 * np.arange(count, dtype=np.int64) + 1) * index.frame_count // (2 * max(count, 1))
+
+
+def slice_frames(index: FrameIndex, start: int, stop: int | None, step: int) -> Int64s:
+    """Frames as a Python slice takes them; `step` is not 0."""
+    return np.arange(*slice(start, stop, step).indices(index.frame_count), dtype=np.int64)
+
+
+def keyframes(index: FrameIndex) -> Int64s:
+    """The frames at which decoding can start."""
+    return np.flatnonzero(index.flags[index.frame_sample] & SampleFlag.START)
+
+
+def every(index: FrameIndex, fps: float) -> Int64s:
+    """The frame on screen at each tick of a clock that starts with the first frame.
+
+    Raises:
+        UnsupportedError: There are more than `MAX_TICKS` ticks.
+    """
+    if not index.frame_count:
+        return np.empty(0, np.int64)
+    pts = _ascending(index)
+    length = int(pts[-1]) + index.last_duration_ticks - int(pts[0])
+    rate = exact_rate(fps)
+    tick = Fraction(index.timebase.denominator, index.timebase.numerator) / rate
+    count = max(1, math.ceil(length / tick))
+    if count > MAX_TICKS:
+        raise UnsupportedError(
+            f"{fps} frames a second make {count} frames of this clip: "
+            f"at most {MAX_TICKS} are listed"
+        )
+    times = pts[:1]
+    if count > 1:
+        clock = Timebase(tick.numerator, tick.denominator)
+        times = times + rescale(np.arange(count), clock, Timebase(1, 1), "floor")
+    return np.searchsorted(pts, times, side="right") - 1
+
+
+def exact_rate(fps: float) -> Fraction:
+    """The rate that a double stands for.
+
+    Broadcast rates (n * 1000/1001) are written with two decimals or more; any other rate is the
+    simplest fraction that is the same double.
+
+    >>> exact_rate(29.97), exact_rate(23.976), exact_rate(12.5), exact_rate(1 / 3)
+    (Fraction(30000, 1001), Fraction(24000, 1001), Fraction(25, 2), Fraction(1, 3))
+    """
+    if fps == int(fps):
+        return Fraction(int(fps))
+    nominal = round(fps * _NTSC / 1000)
+    broadcast = nominal * 1000 / _NTSC
+    if any(fps == round(broadcast, digits) for digits in range(2, 16)):
+        return Fraction(nominal * 1000, _NTSC)
+    simple = Fraction(fps).limit_denominator(1_000_000)
+    return simple if float(simple) == fps else Fraction(fps)
+
+
+def at(index: FrameIndex, seconds: Doubles, mode: str) -> Int64s:
+    """The frame at each time; `mode` is one of `functions.AT_MODES`.
+
+    Raises:
+        FrameRangeError: A time that is no number, or at which the mode finds no frame.
+    """
+    if not len(seconds):
+        return np.empty(0, np.int64)
+    if not np.isfinite(seconds).all():
+        raise FrameRangeError(f"time {seconds[~np.isfinite(seconds)][0]} s is no time")
+    if not index.frame_count:
+        raise FrameRangeError(f"time {seconds[0]} s was asked for, the clip has no frame")
+    begins = to_seconds(_ascending(index), index.timebase)
+    near = _nearest(begins, seconds)
+    seconds = np.where(
+        np.round(begins[near], _PRINTED_DECIMALS) == seconds, begins[near], seconds
+    )
+    match mode:
+        case "floor":
+            frames = np.searchsorted(begins, seconds, side="right") - 1
+            _refuse(frames < 0, seconds, begins, "is before the first frame")
+        case "ceil":
+            frames = np.searchsorted(begins, seconds, side="left")
+            _refuse(frames == len(begins), seconds, begins, "is after the last frame begins")
+        case "nearest":
+            frames = near
+        case _:
+            frames = near
+            _refuse(begins[near] != seconds, seconds, begins, "is not when a frame begins")
+    return frames
+
+
+def _nearest(begins: Doubles, seconds: Doubles) -> Int64s:
+    """The frame whose beginning is nearest to each time, the earlier of two."""
+    floor = np.searchsorted(begins, seconds, side="right") - 1
+    before, after = np.maximum(floor, 0), np.minimum(floor + 1, len(begins) - 1)
+    nearer = np.abs(begins[after] - seconds) < np.abs(seconds - begins[before])
+    return np.where(nearer, after, before)
+
+
+def _ascending(index: FrameIndex) -> Int64s:
+    """Presentation times fit for bisection: those of damaged files may decrease."""
+    return np.maximum.accumulate(index.pts_ticks)
+
+
+def _refuse(bad: npt.NDArray[np.bool_], seconds: Doubles, begins: Doubles, why: str) -> None:
+    if bad.any():
+        raise FrameRangeError(
+            f"time {seconds[bad][0]} s {why}: frames begin from {begins[0]} s to {begins[-1]} s"
+        )

@@ -1,0 +1,191 @@
+"""SQL as people write it, turned into SQL that DataFusion can plan.
+
+DataFusion's functions from Python have one arity and no named arguments, and it sees a video as
+a handle with the scalars of its index beside it as flat columns. So two things are rewritten,
+and nothing else:
+
+- `video_read(video, [0, 8], height => 224)` becomes a call of an internal function with every
+  argument in its place;
+- `video.index.width` and `video['index']['width']` become the column `"video.index.width"`.
+
+What is copied remembers where it was, so that positions in DataFusion's messages can be put
+back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from ..errors import QueryError, UnsupportedError
+from .columns import INDEX, SOURCE, no_source
+from .dtypes import is_request
+from .sql_calls import Argument, SqlCall, call_at
+from .sql_tokens import TokenText, line_and_column
+
+_DEEPEST = 32
+"""Calls within calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of rewritten text, and where it comes from."""
+
+    text: str
+    """What stands in the rewritten text."""
+    start: int
+    """Where in the given text it is copied from, or the place that it stands for."""
+    copied: bool = False
+    """Whether it is the given text, letter by letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class RewrittenSql:
+    """A rewritten query that remembers the text it was given."""
+
+    given: str
+    """The text as written."""
+    pieces: tuple[Piece, ...]
+    """The rewritten text, in order."""
+
+    @property
+    def text(self) -> str:
+        """What DataFusion plans."""
+        return "".join(piece.text for piece in self.pieces)
+
+    def written_position(self, line: int, column: int) -> tuple[int, int]:
+        """Where in the given text a place of the rewritten text is; both count from 1."""
+        before = self.text.split("\n")[: line - 1]
+        return line_and_column(
+            self.given, self._origin(sum(map(len, before)) + len(before) + column - 1)
+        )
+
+    def _origin(self, at: int) -> int:
+        for piece in self.pieces:
+            if at < len(piece.text):
+                return piece.start + at if piece.copied else piece.start
+            at -= len(piece.text)
+        return len(self.given)
+
+
+def rewrite_sql(sql: str, video_columns: Collection[str] = ()) -> RewrittenSql:
+    """Rewrite a query.
+
+    >>> rewrite_sql("SELECT video_remux(v, audio => true), v.index.width FROM t", {"v"}).text
+    'SELECT __marey_remux_every(v, true), "v.index.width" FROM t'
+
+    Args:
+        sql: The text.
+        video_columns: The names of the video columns in the tables that it may read.
+
+    Raises:
+        FunctionNotFoundError: A `video_...` function, or a parameter of one, that does not
+            exist.
+        QueryError: Arguments missing, given twice or too many, or a constant that is wrong.
+        FrameRangeError: A constant frame number that no clip can have.
+        UnsupportedError: The bytes of a video are asked for.
+    """
+    if not isinstance(sql, str):
+        raise QueryError(f"SQL is text, found {type(sql).__name__}")
+    text = TokenText(sql)
+    return RewrittenSql(sql, tuple(_rewrite(text, frozenset(video_columns), 0, len(text), 0)))
+
+
+def _rewrite(
+    text: TokenText, videos: frozenset[str], first: int, end: int, depth: int
+) -> Iterator[Piece]:
+    at = first
+    while at < end:
+        token = text[at]
+        call = call_at(text, at)
+        if call is not None:
+            if depth >= _DEEPEST:
+                raise text.error(at, QueryError, f"calls are nested more than {_DEEPEST} deep")
+            yield from _rewrite_call(text, videos, call, at, depth)
+            at = call.closing + 1
+            continue
+        path = _index_path_at(text, videos, at)
+        if path is not None:
+            name, at = path
+            yield Piece('"' + name.replace('"', '""') + '"', token.start)
+            continue
+        yield Piece(token.text, token.start, copied=True)
+        at += 1
+
+
+def _rewrite_call(
+    text: TokenText, videos: frozenset[str], call: SqlCall, at: int, depth: int
+) -> Iterator[Piece]:
+    _check_use(text, call, at)
+    every_frame = call.function.every_frame and "frame_indices" not in call.arguments
+    name, parameters = call.function.internal(every_frame=every_frame)
+    start = text[at].start
+    yield Piece(f"{name}(", start)
+    for i, parameter in enumerate(parameters):
+        if i:
+            yield Piece(", ", start)
+        argument = call.arguments.get(parameter.name)
+        if argument is None:
+            yield Piece("NULL", start)
+        else:
+            yield from _rewrite_argument(text, videos, argument, depth)
+    yield Piece(")", text[call.closing].start)
+
+
+def _check_use(text: TokenText, call: SqlCall, at: int) -> None:
+    """Refuse to take a field of what is made after the query has run."""
+    if is_request(call.function.returns) and text.is_symbol(text.after(call.closing), "[", "."):
+        why = (
+            f"what {call.function.name} gives is made after the query has run: "
+            "select it whole, and take the field from the result"
+        )
+        raise text.error(at, UnsupportedError, why)
+
+
+def _rewrite_argument(
+    text: TokenText, videos: frozenset[str], argument: Argument, depth: int
+) -> Iterator[Piece]:
+    start = text[argument.first].start
+    if argument.alone:
+        yield Piece("[", start)
+    yield from _rewrite(text, videos, argument.first, argument.end, depth + 1)
+    if argument.alone:
+        yield Piece("]", start)
+
+
+def _index_path_at(text: TokenText, videos: frozenset[str], at: int) -> tuple[str, int] | None:
+    """The flat column that a path into a video's index means, and the token after the path."""
+    video = text.name(at)
+    if video not in videos or text.is_word(text.before(at), "as"):
+        return None
+    first = _step(text, at)
+    if first is None:
+        return None
+    member, last, bracketed = first
+    if member == SOURCE and bracketed:
+        raise no_source(f"{video}[{member!r}]")
+    if member != INDEX:
+        return None
+    second = _step(text, last)
+    if second is None:
+        if bracketed:
+            why = f"name a field of it: {video}['{INDEX}']['width']"
+            raise text.error(at, QueryError, why)
+        return None
+    field, last, _ = second
+    return f"{video}.{INDEX}.{field}", last + 1
+
+
+def _step(text: TokenText, at: int) -> tuple[str, int, bool] | None:
+    """What `.name` or `['name']` after a token takes: the name, its end, if in brackets."""
+    opening = text.after(at)
+    inside = text.after(opening)
+    if text.is_symbol(opening, "."):
+        name = text.name(inside)
+        return None if name is None else (name, inside, False)
+    closing = text.close(opening)
+    if not text.is_symbol(opening, "[") or closing is None or text.after(inside) != closing:
+        return None
+    if text[inside].kind != "string" or not text[inside].text.startswith("'"):
+        return None
+    return text[inside].text[1:-1].replace("''", "'"), closing, True
