@@ -1,8 +1,8 @@
 """Boxes: a size, a four-character code and a body, which may hold boxes again (4.2).
 
 A box is a view into bytes that are already in memory. One that claims to end after the box
-around it is cut there, as libavformat does it: whoever reads its fields finds out what is missing.
-Nothing here recurses, so no file can nest boxes too deeply.
+around it is cut there, as libavformat does it: whoever reads its fields finds out what is
+missing. Nothing here recurses, so no file can nest boxes too deeply.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class BoxHeader:
 
 
 def parse_header(data: memoryview, start: int) -> BoxHeader:
-    r"""The header of the box that `data` begins with; errors name `start`, its place in the file.
+    r"""The header that `data` begins with; errors name `start`, its place in the file.
 
     >>> parse_header(memoryview(b"\x00\x00\x00\x08free"), 0)
     BoxHeader(type='free', size=8, header_size=8)

@@ -1,4 +1,4 @@
-"""Chunks to places: which chunk each sample is in, and so which bytes and which description (8.7)."""
+"""Chunks to places: which chunk each sample is in, so its bytes and its description (8.7)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def place_samples(
     run = np.maximum(run, 0)
     in_chunk = stsc.samples_per_chunk[run]
     ends = np.cumsum(in_chunk)
-    overfull = bool(len(ends)) and int(ends[-1]) > declared
+    overfull = bool(len(ends)) and int(ends[-1]) > stsz.count
     ends = np.minimum(ends, declared)
     starts = np.concatenate((np.zeros(1, np.int64), ends[:-1])) if len(ends) else ends
     count = int(ends[-1]) if len(ends) else 0
@@ -55,7 +55,7 @@ def place_samples(
     sizes = np.full(count, stsz.constant) if stsz.constant else stsz.sizes[:count]
     before = np.cumsum(sizes) - sizes
     used = np.flatnonzero(ends > starts)
-    # Each chunk lends its samples one number: its place less the bytes of all samples before it.
+    # Each chunk lends its samples one number: its place less all the bytes before it.
     lead = np.minimum(stco[used], _FARTHEST) - before[starts[used]]
     in_chunk = ends[used] - starts[used]
     return Places(

@@ -1,14 +1,15 @@
-"""A track cut by its edit list, as libavformat (FFmpeg 8.1) cuts it: edit by edit, packet by packet.
+"""A track cut by its edit list, edit by edit, as libavformat (FFmpeg 8.1) cuts it.
 
-Each edit brings samples from the sync sample before its first shown one up to a sync sample after
-its end; those outside it are marked to be discarded. The first shown sample decodes where the edit
-begins on the new timeline; the others keep their distances to it. If then the first time shown is
-later than the pauses that open the list, all decoding times move back by the difference.
+Each edit brings samples from the sync sample before its first shown one up to a sync sample
+after its end; those outside it are marked to be discarded. The first shown sample decodes where
+the edit begins on the new timeline; the others keep their distances to it. If then the first
+time shown is later than the pauses that open the list, all decoding times move back by the
+difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +86,9 @@ def cut(
         BoxError: Edits lead out of the range of times.
         UnsupportedError: Edits repeat samples beyond measure.
     """
-    pieces, pauses = _timeline(edits, Timebase(1, timescale), Timebase(1, movie_timescale))
+    pieces, pauses = _timeline(
+        edits, Timebase(1, timescale), Timebase(1, movie_timescale), entries.shift
+    )
     search = _Search(entries)
     entry, dts, offset, discard, shown_at = [], [], [], [], []
     count = 0
@@ -123,12 +126,29 @@ def cut(
     )
 
 
+def time_offset_ticks(edits: Sequence[Edit], timescale: int, movie_timescale: int) -> int:
+    """What an edit list takes off every time, where only its beginning counts.
+
+    >>> time_offset_ticks([Edit(500, -1), Edit(0, 1024)], 90_000, 1000)
+    -43976
+    """
+    pause, start = 0, 0
+    first_shown = 0
+    for number, edit in enumerate(edits):
+        if number == 0 and edit.media_time_ticks == -1:
+            pause = edit.duration_ticks
+            first_shown = 1
+        elif number == first_shown and edit.media_time_ticks >= 0:
+            start = edit.media_time_ticks
+    return start - rescale(pause, Timebase(1, movie_timescale), Timebase(1, timescale))
+
+
 def _timeline(
-    edits: Sequence[Edit], media: Timebase, movie: Timebase
+    edits: Sequence[Edit], media: Timebase, movie: Timebase, shift: int
 ) -> tuple[list[_Piece], int]:
-    """The edits on the new timeline, and the length of the pauses that open it."""
+    """The edits on the new timeline of decoding, and the length of the pauses that open it."""
     pieces: list[_Piece] = []
-    pauses = end = 0
+    pauses, end = 0, -shift
     for edit in edits:
         duration = rescale(edit.duration_ticks, movie, media)
         # In 64 bits without a sign: an edit that ends out of range has no length.
@@ -145,7 +165,7 @@ def _timeline(
 
 
 def _least(times: Int64s) -> int:
-    """The least time shown, as libavformat keeps it: a negative one gives way to whatever comes next."""
+    """The least time shown as libavformat has it: a negative one gives way to any after it."""
     if not len(times):
         return -1
     negative = np.flatnonzero(times < 0)
@@ -176,7 +196,7 @@ class _Search:
         return 0
 
     def _before(self, time: int, sync_only: bool) -> int:
-        """The last entry, or sync entry, that decodes at `time` or before; -1 if there is none."""
+        """The last entry, or sync entry, that decodes by `time`; -1 if there is none."""
         dts = self._entries.dts
         found = _last_at_most(dts, time)
         if sync_only:
@@ -194,7 +214,7 @@ class _Search:
         return int(self._sync_at[position - 1]) if position else -1
 
     def _composed_before(self, entry: int, time: int) -> int:
-        """The last sync entry up to this one that is composed at `time` or before; -1 if there is none."""
+        """The last sync entry up to this one that is composed by `time`; -1 if none is."""
         entries = self._entries
         end = int(np.searchsorted(self._sync_at, entry, "right"))
         block = _BLOCK
@@ -209,8 +229,8 @@ class _Search:
     def stop(self, first: int, end_time: int, duration: int) -> int:
         """One past the last entry that an edit up to `end_time` brings.
 
-        It ends with the first sync entry that is on the screen at its end; with the second where
-        offsets are stored, since pictures that belong to the edit can follow the first.
+        It ends with the first sync entry that is on the screen at its end; where offsets are
+        stored with the second, since pictures of the edit can follow the first.
         """
         dts, wanted = self._entries.dts, 2 if self._entries.composed else 1
         position, block = int(np.searchsorted(self._sync_at, first)), _BLOCK

@@ -1,11 +1,11 @@
 """Edit lists: which samples a player decodes, which of them it shows, and when (8.6.6).
 
-This computes the packets that libavformat's mov demuxer (FFmpeg 8.1) hands out, whatever one might
-read into the standard: FFmpeg is what everything else is compared with. Three cases, per track:
+This computes the packets that libavformat's mov demuxer (FFmpeg 8.1) hands out, whatever one
+might read into the standard: FFmpeg is what everything else is compared with. Three cases:
 
 * A whole edit list is followed: see `cuts`.
-* In a fragmented file, or after a track that states no times, only its beginning counts: the pause that
-  opens it is added to every time, and the start of its first edit is taken off.
+* In a fragmented file, or after a track that states no times, only its beginning counts: the
+  pause that opens it is added to every time, the start of its first edit is taken off.
 * It is left aside where chunks hold more samples than there are sizes for.
 
 Rates other than 1 count as 1. Negative composition offsets move decoding times down, so that no
@@ -18,9 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .cuts import Entries, cut
+from .cuts import Entries, cut, time_offset_ticks
 from .movie import Track
-from .runs import time_offset_ticks
 from .samples import Bools
 from .tables import Int64s
 
@@ -79,14 +78,21 @@ def present(track: Track, movie_timescale: int) -> Presentation:
         )
         sample, dts, offset = sample[whole.entry], whole.dts, whole.offset
         discard, start = whole.discard, whole.pauses_ticks
+    if start is None and len(dts):
+        start = int(dts[0])
+        if samples.composed and len(offset):
+            start += samples.moov_shift_ticks + int(offset[0])
     if len(samples) > samples.in_moov:
         late = np.arange(samples.in_moov, len(samples))
+        late_dts, overlapping = samples.dts_ticks[late] - time_offset, samples.overlapping[late]
+        if len(dts):
+            overlapping[: samples.first_run] = late_dts[: samples.first_run] <= dts[-1]
         # Packets of moov for which no offset is left have one of 0 as soon as fragments follow.
         missing = np.zeros(len(sample) - len(offset), np.int64)
         offset = np.concatenate((offset, missing, samples.composition_offset_ticks[late]))
         sample = np.concatenate((sample, late))
-        dts = np.concatenate((dts, samples.dts_ticks[late] - time_offset))
-        discard = np.concatenate((discard, samples.overlapping[late]))
+        dts = np.concatenate((dts, late_dts))
+        discard = np.concatenate((discard, overlapping))
     pts = dts.copy()
     if samples.composed:
         pts[: len(offset)] += samples.shift_ticks[sample[: len(offset)]] + offset

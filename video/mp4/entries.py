@@ -1,7 +1,7 @@
-"""Sample descriptions: the entries of stsd, which say how a track's samples are coded (8.5.2, 12.1.3).
+"""Sample descriptions: the entries of stsd, which say how samples are coded (8.5.2, 12.1.3).
 
-Codecs other than H.264 are recognised by name and no further. An encrypted entry (`encv`) keeps its
-original format in `sinf` (8.12); what it is protected with is told, not undone.
+Codecs other than H.264 are recognised by name and no further. An encrypted entry (`encv`)
+keeps its original format in `sinf` (8.12); what it is protected with is told, not undone.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ CODECS: Mapping[str, str] = MappingProxyType(
     | dict.fromkeys(("apch", "apcn", "apcs", "apco", "ap4h", "ap4x"), "prores")
     | {"vp08": "vp8", "vp09": "vp9", "av01": "av1", "mp4v": "mpeg4", "s263": "h263"}
 )
-"""The codec that a sample entry's four-character code stands for; others go by the code itself."""
+"""The codec that a sample entry's code stands for; others go by the code itself."""
 
 Colour = tuple[int, int, int, bool]
-"""Colour primaries, transfer characteristics, matrix coefficients (ITU-T H.273) and full range."""
+"""Colour primaries, transfer and matrix (ITU-T H.273), and whether the range is full."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The boxes of movie fragments: trex, tfhd, tfdt, trun and the segment index sidx (8.8, 8.16.3)."""
+"""The boxes of movie fragments: trex, tfhd, tfdt, trun and the index sidx (8.8, 8.16.3)."""
 
 from __future__ import annotations
 

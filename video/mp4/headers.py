@@ -1,4 +1,4 @@
-"""The boxes that say what a movie and a track are: mvhd, tkhd, mdhd, hdlr and the edit list elst."""
+"""What a movie and a track are: mvhd, tkhd, mdhd, hdlr and the edit list elst."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def build_hdlr(handler: str, name: str) -> bytes:
 
 
 def parse_elst(box: Box) -> tuple[Edit, ...]:
-    """The edit list: as many entries as its bytes hold, whatever it says, as libavformat reads it."""
+    """The edit list: as many entries as there are bytes for, as libavformat reads it."""
     cursor, version, _ = box.full_cursor()
     cursor.skip(4, "entry_count")
     count = cursor.remaining // (20 if version == 1 else 12)

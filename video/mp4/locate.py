@@ -17,7 +17,8 @@ _AHEAD = 1 << 14
 _HEADER_BYTES = 16
 # What files begin with, or with one of these before it; files without ftyp exist.
 _FIRST_BOXES = frozenset(
-    "ftyp styp moov moof mdat sidx free skip wide pnot junk pict uuid udta prfl ".split()
+    {"ftyp", "styp", "moov", "moof", "mdat", "sidx", "free", "skip", "wide"}
+    | {"pnot", "junk", "pict", "uuid", "udta", "prfl"}
 )
 
 
@@ -36,10 +37,12 @@ class MovieBoxes:
 
 
 def is_mp4(head: bytes) -> bool:
-    """Whether a file that begins so can be MP4, MOV or 3GP.
+    r"""Whether a file that begins so can be MP4, MOV or 3GP.
 
-    >>> is_mp4(b"\\x00\\x00\\x00\\x18ftypmp42"), is_mp4(b"\\x00\\x00\\x00\\x01\\x67\\x42\\x00\\x1e")
-    (True, False)
+    >>> is_mp4(b"\x00\x00\x00\x18ftypmp42")
+    True
+    >>> is_mp4(b"\x00\x00\x00\x01\x67\x42\x00\x1e")  # H.264 in Annex B
+    False
     """
     try:
         header = parse_header(memoryview(head)[:_HEADER_BYTES], 0)

@@ -1,4 +1,4 @@
-"""A movie and its tracks: everything that the boxes of a file say, without a byte of its samples."""
+"""A movie and its tracks: all that the boxes of a file say, without a byte of its samples."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ...errors import BoxError
 from ..source import Reader
 from .box import Box
+from .cuts import time_offset_ticks
 from .entries import SampleDescription, parse_stsd
 from .fragments import SampleDefaults, parse_sidx, parse_trex
 from .headers import (
@@ -24,7 +25,7 @@ from .headers import (
     parse_tkhd,
 )
 from .locate import read_movie_boxes
-from .runs import FragmentedTrack, append_fragments, time_offset_ticks
+from .runs import FragmentedTrack, append_fragments
 from .samples import SampleTable, TrackTables, build_samples, empty_samples, parse_tables
 
 _VIDEO = "vide"
@@ -48,11 +49,11 @@ class Track:
     descriptions: tuple[SampleDescription, ...]
     """How its samples are coded."""
     samples: SampleTable
-    """Its samples, those of fragments included; none for tracks that are neither video nor audio."""
+    """Its samples, in fragments too; none of tracks that are neither video nor audio."""
     edits: tuple[Edit, ...]
     """Its edit list, empty where it has none."""
     edits_cut: bool
-    """libavformat follows the whole edit list; else only its beginning: in a fragmented file."""
+    """FFmpeg follows the whole edit list; else only its beginning: in a fragmented file."""
     only_description: int | None
     """The one description, from 0, whose samples libavformat reads: None, of all."""
     width: float
@@ -102,7 +103,7 @@ def read_movie(reader: Reader) -> Movie:
     edits_cut = True
     for trak in moov.get("trak", ()):
         track, its_tables = _parse_trak(trak, header.timescale)
-        # From the first track on that states no times, libavformat reads edit lists the short way.
+        # After the first track that states no times, libavformat follows no edit lists.
         edits_cut = edits_cut and its_tables.declares_times
         tracks.append(_with_samples(track, its_tables, edits_cut, reader.size))
         tables.append(its_tables)
@@ -189,9 +190,10 @@ def _with_samples(track: Track, tables: TrackTables, edits_cut: bool, file_size:
 
 
 def _only_description(descriptions: tuple[SampleDescription, ...]) -> int | None:
-    """libavformat passes over descriptions of another format than the first, and so their samples.
+    """The one description whose samples are read, where the others have another format.
 
-    It compares the first one's original format with the others as they stand, encrypted ones too.
+    libavformat compares the original format of the first with the others as they stand, so
+    that it takes an encrypted one for another format.
     """
     if not descriptions:
         return None

@@ -1,8 +1,8 @@
 """Movie fragments to samples: what moof boxes add to the samples of each track (8.8).
 
-The rules of time and place follow libavformat (FFmpeg 8.1). A fragment begins at its tfdt, or where
-sidx says, or where the track ended. A fragment that begins before the last one ended overlaps: its
-early samples are decoded, not shown.
+The rules of time and place follow libavformat (FFmpeg 8.1). A fragment begins at its tfdt, or
+where sidx says, or where the track ended. One that begins before the last one ended overlaps:
+its early samples are decoded, not shown.
 """
 
 from __future__ import annotations
@@ -25,28 +25,10 @@ from .fragments import (
     parse_tfhd,
     parse_trun,
 )
-from .headers import Edit
 from .samples import Bools, Int32s, SampleTable, check_count
 from .tables import Int64s
 
 _FARTHEST = 1 << 62
-
-
-def time_offset_ticks(edits: Sequence[Edit], timescale: int, movie_timescale: int) -> int:
-    """What an edit list takes off every time, where it is only believed as far as its beginning.
-
-    >>> time_offset_ticks([Edit(500, -1), Edit(0, 1024)], timescale=90_000, movie_timescale=1000)
-    -43976
-    """
-    pause, start = 0, 0
-    first_shown = 0
-    for number, edit in enumerate(edits):
-        if number == 0 and edit.media_time_ticks == -1:
-            pause = edit.duration_ticks
-            first_shown = 1
-        elif number == first_shown and edit.media_time_ticks >= 0:
-            start = edit.media_time_ticks
-    return start - rescale(pause, Timebase(1, movie_timescale), Timebase(1, timescale))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +117,7 @@ def append_fragments(
 def _new_state(track: FragmentedTrack) -> _State:
     samples = track.samples
     shift = samples.moov_shift_ticks
-    last = int(samples.dts_ticks[-1]) - shift if len(samples) else None
-    return _State(track, track.end_ticks, last, shift, samples.composed)
+    return _State(track, track.end_ticks, None, shift, samples.composed)
 
 
 class _IndexTimes:
@@ -152,7 +133,7 @@ class _IndexTimes:
         self.times: dict[int, dict[int, int]] = {}
         """By place of the moof and track: the time in the track's ticks."""
         self.is_complete = False
-        """An index leads to every fragment: libavformat then reads each only when it comes to it."""
+        """An index leads to every fragment: libavformat reads each when it comes to it."""
         for sidx in sidxs:
             state = states.get(sidx.track_id)
             if state is None:
@@ -292,23 +273,25 @@ def _append(state: _State, *, stepwise: bool) -> SampleTable:
     if stepwise:
         # Samples get the shift that was known when their fragment was reached.
         done = len(base)
+        shift[:done] = base.moov_shift_ticks
         for count, known in state.shifts:
             shift[done : len(base) + count] = known
             done = len(base) + count
     return SampleTable(
-        offset=np.concatenate((base.offset, *(p.offset for p in pieces))),
-        size=np.concatenate((base.size, *(p.size for p in pieces))),
-        dts_ticks=np.concatenate((base.dts_ticks, *(p.dts for p in pieces))),
-        duration_ticks=np.concatenate((base.duration_ticks, *(p.duration for p in pieces))),
+        offset=np.concatenate([base.offset, *(p.offset for p in pieces)]),
+        size=np.concatenate([base.size, *(p.size for p in pieces)]),
+        dts_ticks=np.concatenate([base.dts_ticks, *(p.dts for p in pieces)]),
+        duration_ticks=np.concatenate([base.duration_ticks, *(p.duration for p in pieces)]),
         composition_offset_ticks=np.concatenate(
-            (base.composition_offset_ticks, *(p.composition_offset for p in pieces))
+            [base.composition_offset_ticks, *(p.composition_offset for p in pieces)]
         ),
-        description=np.concatenate((base.description, *(p.description for p in pieces))),
-        sync=np.concatenate((base.sync, *(p.sync for p in pieces))),
-        overlapping=np.concatenate((base.overlapping, *(p.overlapping for p in pieces))),
+        description=np.concatenate([base.description, *(p.description for p in pieces)]),
+        sync=np.concatenate([base.sync, *(p.sync for p in pieces)]),
+        overlapping=np.concatenate([base.overlapping, *(p.overlapping for p in pieces)]),
         shift_ticks=shift,
         moov_shift_ticks=base.moov_shift_ticks,
         in_moov=base.in_moov,
+        first_run=len(pieces[0].dts),
         timed=base.timed,
         composed=state.composed,
         overfull=base.overfull,

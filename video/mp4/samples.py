@@ -1,9 +1,9 @@
-"""Tables to samples: where each sample lies, when it is decoded and composed, what describes it.
+"""Tables to samples: where each sample lies, when it is decoded and shown, what describes it.
 
-Files disagree with themselves. Where tables contradict one another this follows libavformat's mov
-demuxer (FFmpeg 8.1), whose reading every other tool is compared with: runs are cut where the
-samples end, and the last one goes on where they do not. Counts are only believed as far as bytes
-of the file stand behind them.
+Files disagree with themselves. Where tables contradict one another this follows libavformat's
+mov demuxer (FFmpeg 8.1), whose reading every other tool is compared with: runs are cut where
+the samples end, and the last one goes on where they do not. Counts are only believed as far as
+bytes of the file stand behind them.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from .tables import (
     parse_stsz,
     parse_stts,
 )
+from .times import composition_offsets, corrected_deltas, counted, durations
 
 Int32s = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
 
-_INT64_MAX = (1 << 63) - 1
+# Times from here up are nonsense.
+_FARTHEST = (1 << 62) - 1
 _MAX_SAMPLE_BYTES = 0x3FFF_FFFF
-# stts deltas above this are negative numbers in disguise, for libavformat.
-_MAX_DELTA = (1 << 32) - 1 - 48_000 * 10
 # Arrays for every sample must stay small beside the file that declares them.
 _FREE_SAMPLES = 1 << 20
 _MIN_BYTES_A_SAMPLE = 16
@@ -62,10 +62,11 @@ class SampleTable:
     description: Int32s
     """Which of the track's sample descriptions holds, from 0."""
     sync: Bools
-    """Decoding can start here, as the container tells it: a listed sync sample (8.6.2), a partial one
-    (QuickTime stps) or a random access point (sbgp). All are where nothing is listed."""
+    """Decoding can start here, as the container has it: a listed sync sample (8.6.2), a partial
+    one (QuickTime stps) or a random access point (sbgp). All are where nothing is listed."""
     overlapping: Bools
-    """In a fragment that begins before the one before it ended: decoded, not shown."""
+    """In a fragment that begins before the one before it ended: decoded, not shown. Whether the
+    first run of all overlaps what is in moov, edits decide."""
     shift_ticks: Int64s
     """How far libavformat moves decoding times down and so composition times up again: the most
     negative composition offset that it knows of."""
@@ -73,12 +74,14 @@ class SampleTable:
     """The part of it that moov's own table tells."""
     in_moov: int
     """How many of the samples come from moov; the others come from fragments."""
+    first_run: int
+    """How many samples the first run of all fragments has."""
     timed: int
     """How many of those in moov stts or ctts reach."""
     composed: bool
     """Composition offsets are stored, be they all 0."""
     overfull: bool
-    """Chunks hold more samples than stsz counts: libavformat then leaves the edit list aside."""
+    """Chunks hold more samples than stsz counts: FFmpeg then leaves the edit list aside."""
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -87,7 +90,7 @@ class SampleTable:
         return f"<SampleTable: {len(self)} samples, {int(self.size.sum())} bytes>"
 
     def beyond(self, size: int) -> Int64s:
-        """The samples that do not lie whole within a file of `size` bytes: those a cut file lost."""
+        """The samples that do not lie whole within `size` bytes: those that a cut file lost."""
         return np.flatnonzero(self.offset + self.size > size)
 
 
@@ -114,13 +117,14 @@ class TrackTables:
 
     @property
     def declares_times(self) -> bool:
-        """Whether stts has entries; it has none in a file whose samples are all in fragments."""
+        """Whether stts has entries; it has none where all samples are in fragments."""
         return len(self.stts.count) > 0
 
     def end_ticks(self) -> int:
         """The sum of all durations that stts states."""
-        runs = zip(self.stts.count.tolist(), corrected_deltas(self.stts).tolist(), strict=True)
-        return min(sum(count * delta for count, delta in runs), _INT64_MAX >> 1)
+        counts: list[int] = self.stts.count.tolist()
+        runs = zip(counts, corrected_deltas(self.stts).tolist(), strict=True)
+        return min(sum(count * delta for count, delta in runs), _FARTHEST)
 
 
 def parse_tables(stbl: Box | None) -> TrackTables:
@@ -166,12 +170,11 @@ def build_samples(tables: TrackTables, *, descriptions: int, file_size: int) -> 
         BoxError: The tables cannot mean any samples.
     """
     _check_complete(tables)
-    declared = tables.stsz.count
-    if tables.stsz.constant:
-        declared = min(declared, file_size // tables.stsz.constant)
-    check_count(declared, file_size, "stsz")
+    # One more than can be, so that more than can be is found out.
+    declared = min(tables.stsz.count, _most_samples(file_size) + 1)
     places = place_samples(tables.stsc, tables.stsz, tables.stco, declared)
     count = len(places.offset)
+    check_count(count, file_size, "stsz")
     if count and not 0 <= int(places.description.max()) < descriptions:
         raise BoxError(
             f"stsc: expected a sample description from 1 to {descriptions}, "
@@ -181,9 +184,9 @@ def build_samples(tables: TrackTables, *, descriptions: int, file_size: int) -> 
         raise BoxError(
             f"stsz: expected samples below 1 GiB, got one of {int(places.size.max())} bytes"
         )
-    duration, timed = _durations(tables, declared)
+    duration, timed = durations(tables.stts, tables.ctts, declared)
     duration = duration[:count]
-    offsets, shift = _composition(tables.ctts, declared)
+    offsets, shift = composition_offsets(tables.ctts, declared)
     return SampleTable(
         offset=places.offset,
         size=places.size,
@@ -196,8 +199,9 @@ def build_samples(tables: TrackTables, *, descriptions: int, file_size: int) -> 
         shift_ticks=np.broadcast_to(np.int64(shift), (count,)),
         moov_shift_ticks=shift,
         in_moov=count,
+        first_run=0,
         timed=timed,
-        composed=tables.ctts is not None and bool(np.any(_counted(tables.ctts))),
+        composed=tables.ctts is not None and bool(np.any(counted(tables.ctts))),
         overfull=places.overfull,
     )
 
@@ -209,11 +213,15 @@ def empty_samples() -> SampleTable:
 
 def check_count(count: int, file_size: int, what: str) -> None:
     """Refuse a number of samples that no file of that size can hold."""
-    most = _FREE_SAMPLES + file_size // _MIN_BYTES_A_SAMPLE
+    most = _most_samples(file_size)
     if count > most:
         raise BoxError(
-            f"{what}: expected at most {most} samples in a file of {file_size} bytes, got {count}"
+            f"{what}: expected at most {most} samples in a file of {file_size} bytes, got more"
         )
+
+
+def _most_samples(file_size: int) -> int:
+    return _FREE_SAMPLES + file_size // _MIN_BYTES_A_SAMPLE
 
 
 def _check_complete(tables: TrackTables) -> None:
@@ -226,77 +234,17 @@ def _check_complete(tables: TrackTables) -> None:
         raise BoxError(f"stbl: {samples} samples, but stco is empty or missing")
 
 
-def _durations(tables: TrackTables, declared: int) -> tuple[Int64s, int]:
-    """The duration of each declared sample, and how many of them stts or ctts reach."""
-    stated = from_runs(tables.stts.count, corrected_deltas(tables.stts), declared)
-    composed = 0
-    if tables.ctts is not None:
-        composed = min(int(np.minimum(_counted(tables.ctts), declared).sum()), declared)
-    durations = np.zeros(declared, np.int64)
-    durations[: len(stated)] = stated
-    if len(stated) >= composed and len(stated):
-        # Samples past stts go on at its last rate; where ctts reaches further they take no time.
-        durations[len(stated) :] = stated[-1]
-    return durations, max(len(stated), composed)
-
-
-def corrected_deltas(stts: TimeToSample) -> Int64s:
-    """The deltas as libavformat corrects them.
-
-    A delta near 2^32 is a negative one, by which some muxers take back time: it becomes 1, and the
-    deltas after it lend what was gained.
-    """
-    deltas = stts.delta_ticks
-    if not len(deltas) or int(deltas.max()) <= _MAX_DELTA:
-        return deltas
-    corrected = []
-    decoded = wanted = 0
-    for count, delta in zip(stts.count.tolist(), deltas.tolist(), strict=True):
-        used = delta
-        if delta > _MAX_DELTA:
-            used = 1
-            wanted += (delta - (1 << 32) if delta >= 1 << 31 else 1) * count
-        else:
-            wanted += delta * count
-        decoded += used * count
-        if decoded > wanted:
-            drift = (decoded - wanted) // max(count, 1)
-            correction = drift if used > drift else (used - 1) % (1 << 32)
-            decoded -= correction * count
-            used = (used - correction) % (1 << 32)
-        corrected.append(used)
-    return np.array(corrected, np.int64)
-
-
-def _counted(ctts: CompositionOffsets) -> Int64s:
-    """The lengths of the runs; those from 2^31 up are negative for libavformat, and ignored."""
-    return np.where(ctts.count < 1 << 31, ctts.count, 0)
-
-
-def _composition(ctts: CompositionOffsets | None, declared: int) -> tuple[Int64s, int]:
-    """The offset of each declared sample, 0 past the table, and the shift of decoding times."""
-    offsets = np.zeros(declared, np.int64)
-    if ctts is None:
-        return offsets, 0
-    count = _counted(ctts)
-    stated = from_runs(count, ctts.offset_ticks, declared)
-    offsets[: len(stated)] = stated
-    # libavformat leaves the last two runs out of the shift.
-    considered = ctts.offset_ticks[:-2][count[:-2] > 0]
-    shift = min(-int(considered.min(initial=0)), (1 << 31) - 1)
-    return offsets, shift
-
-
 def _sync(tables: TrackTables, count: int) -> Bools:
-    """Which samples decoding can start at; lists count from 1, or from 0 in files that begin so."""
+    """Where decoding can start; lists count from 1, or from 0 in files that begin so."""
     if tables.stss is None:
         return np.ones(count, np.bool_)
     sync = np.zeros(count, np.bool_)
     stss, stps, group = tables.stss, tables.stps, tables.random_access
     base = int((len(stss) > 0 and stss[0] > 0) or (len(stps) > 0 and stps[0] > 0))
-    for listed in (stss, stps):
-        samples = _ascending(listed) - base
-        sync[samples[(samples >= 0) & (samples < count)]] = True
+    listed = _passed(stss - base, sync)
+    sync[listed[listed < count]] = True
+    partial = _passed(stps - base, sync)
+    sync[partial[partial < count]] = True
     if group is not None:
         member = from_runs(group.count, group.group, count) > 0
         sync[: len(member)] |= member
@@ -305,7 +253,14 @@ def _sync(tables: TrackTables, count: int) -> Bools:
     return sync
 
 
-def _ascending(listed: Int64s) -> Int64s:
-    """The list up to the first entry that does not go on: libavformat waits for it for ever."""
-    stuck = np.flatnonzero(np.diff(listed) <= 0)
-    return listed[: stuck[0] + 1] if len(stuck) else listed
+def _passed(listed: Int64s, taken: Bools) -> Int64s:
+    """The entries of a list of samples that libavformat gets to.
+
+    It waits for one sample after the other, and for ever for one that does not come: because it
+    is behind, or because another list has taken it.
+    """
+    waits = np.diff(listed, prepend=-1) <= 0
+    inside = np.flatnonzero((listed >= 0) & (listed < len(taken)))
+    waits[inside] |= taken[listed[inside]]
+    stuck = np.flatnonzero(waits)
+    return listed[: stuck[0]] if len(stuck) else listed

@@ -37,7 +37,7 @@ class CompositionOffsets:
     count: Int64s
     """Samples in each run."""
     offset_ticks: Int64s
-    """From decoding to composition time. Signed in version 0 too: files that mean it so exist."""
+    """From decoding to composition time; signed in version 0 too, since files mean it so."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,7 +187,7 @@ def build_stco(offsets: Int64s, *, wide: bool) -> bytes:
 
 
 def parse_stss(box: Box) -> Int64s:
-    """Samples at which decoding can start, from 1; stps lists QuickTime's partial ones likewise."""
+    """Samples at which decoding can start, from 1; QuickTime's stps lists partial ones."""
     cursor, _, _ = box.full_cursor()
     return _rows(cursor, 1, "samples")[:, 0]
 
