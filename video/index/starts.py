@@ -8,7 +8,9 @@ candidate and follows the stream beside the true one until both hold the same pi
 where on they must agree for ever.
 
 A decoder that begins there counts picture order from another base (8.2.1.1 with
-prevPicOrderCntMsb of 0), so orders are compared up to one constant.
+prevPicOrderCntMsb of 0), so orders are compared up to one constant. It also takes the frame
+numbers before the entry for a gap and fills its buffer with made-up frames (8.2.5.2, as
+libavcodec does it): those stand before long-term references in a list and push others out.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..h264.dpb import DecodedPictureBuffer
+from ..h264.marking import capacity
 from ..h264.nal import NAL_SLICE_IDR
 from ..h264.picture import Picture, ReferenceList
-from ..h264.slice_header import SliceHeader
+from ..h264.slice_header import FRAME, SliceHeader
 
 # Candidates followed at once. Streams of intra pictures only would otherwise follow as many as
 # the buffer holds.
 _MOST_CANDIDATES = 3
+_LOWEST = -(1 << 31)
 
 
 class StartFinder:
@@ -92,8 +96,11 @@ class _Candidate:
         self.shift = 0
 
     def begin(self, header: SliceHeader, sample: int, current: Picture) -> None:
+        enters = self.buffer.current is None
+        if enters:
+            self.buffer.pictures += _made_up_frames(header)
         mine = self.buffer.start_picture(header, sample)
-        if sample == self.sample:
+        if enters:
             self.shift = current.order_count - mine.order_count
 
     def agrees(
@@ -122,3 +129,17 @@ class _Candidate:
 
     def has_caught_up(self, true_buffer: DecodedPictureBuffer) -> bool:
         return self.buffer.snapshot(base=-self.shift) == true_buffer.snapshot()
+
+
+def _made_up_frames(header: SliceHeader) -> list[Picture]:
+    """What libavcodec fills its buffer with when it enters at a picture with this header."""
+    frame_num = header.frame_num
+    pictures = []
+    for number in range(max(0, frame_num - capacity(header.sps)), frame_num):
+        picture = Picture(-1, number, 0)
+        picture.non_existing = True
+        picture.structure = picture.short_term = FRAME
+        # Their order counts start from 0, those of the stream from 1 << 16.
+        picture.top_order_count = picture.bottom_order_count = picture.order_count = _LOWEST
+        pictures.append(picture)
+    return pictures
