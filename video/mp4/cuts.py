@@ -129,6 +129,9 @@ def cut(
 def time_offset_ticks(edits: Sequence[Edit], timescale: int, movie_timescale: int) -> int:
     """What an edit list takes off every time, where only its beginning counts.
 
+    Raises:
+        BoxError: It is out of the range of times.
+
     >>> time_offset_ticks([Edit(500, -1), Edit(0, 1024)], 90_000, 1000)
     -43976
     """
@@ -140,7 +143,10 @@ def time_offset_ticks(edits: Sequence[Edit], timescale: int, movie_timescale: in
             first_shown = 1
         elif number == first_shown and edit.media_time_ticks >= 0:
             start = edit.media_time_ticks
-    return start - rescale(pause, Timebase(1, movie_timescale), Timebase(1, timescale))
+    offset = start - rescale(pause, Timebase(1, movie_timescale), Timebase(1, timescale))
+    if abs(offset) >= _FARTHEST:
+        raise BoxError(f"elst: expected it to begin within 62 bits, got {offset} ticks")
+    return offset
 
 
 def _timeline(

@@ -54,18 +54,41 @@ def present(track: Track, movie_timescale: int) -> Presentation:
         UnsupportedError: Edits repeat samples beyond measure.
     """
     samples = track.samples
-    time_offset = time_offset_ticks(track.edits, track.timescale, movie_timescale)
+    packets, start = _packets_of_moov(track, movie_timescale)
+    if len(samples) > samples.in_moov:
+        packets = _with_fragments(packets, track, movie_timescale)
+    pts = packets.dts.copy()
+    if samples.composed:
+        timed = len(packets.offset)
+        pts[:timed] += samples.shift_ticks[packets.sample[:timed]] + packets.offset
+    if start is None:
+        start = int(pts[0]) if len(pts) else 0
+    return Presentation(packets.sample, pts, packets.dts, packets.discard, start)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Packets:
+    """Packets before composition."""
+
+    sample: Int64s
+    dts: Int64s
+    offset: Int64s
+    """Composition offsets, of the first packets only where the file has too few."""
+    discard: Bools
+
+
+def _packets_of_moov(track: Track, movie_timescale: int) -> tuple[_Packets, int | None]:
+    """The packets of samples that moov describes, and when the track begins to show."""
+    samples = track.samples
     sample = np.arange(samples.in_moov)
     if track.only_description is not None:
         sample = sample[samples.description[: samples.in_moov] == track.only_description]
+    if not len(sample):
+        return _Packets(sample, sample, sample, np.empty(0, np.bool_)), None
     dts = samples.dts_ticks[sample] - samples.moov_shift_ticks
     # libavformat counts composition offsets by packet, not by sample.
     offset = samples.composition_offset_ticks[: min(samples.timed, len(sample))]
-    discard = np.zeros(len(sample), np.bool_)
-    start: int | None = None
-    if not track.edits_cut:
-        dts = dts - time_offset
-    elif track.edits and len(sample) and not samples.overfull:
+    if track.edits and track.edits_cut and not samples.overfull:
         entries = Entries(
             dts=dts,
             offset=offset,
@@ -76,26 +99,30 @@ def present(track: Track, movie_timescale: int) -> Presentation:
         whole = cut(
             entries, track.edits, timescale=track.timescale, movie_timescale=movie_timescale
         )
-        sample, dts, offset = sample[whole.entry], whole.dts, whole.offset
-        discard, start = whole.discard, whole.pauses_ticks
-    if start is None and len(dts):
-        start = int(dts[0])
-        if samples.composed and len(offset):
-            start += samples.moov_shift_ticks + int(offset[0])
-    if len(samples) > samples.in_moov:
-        late = np.arange(samples.in_moov, len(samples))
-        late_dts, overlapping = samples.dts_ticks[late] - time_offset, samples.overlapping[late]
-        if len(dts):
-            overlapping[: samples.first_run] = late_dts[: samples.first_run] <= dts[-1]
-        # Packets of moov for which no offset is left have one of 0 as soon as fragments follow.
-        missing = np.zeros(len(sample) - len(offset), np.int64)
-        offset = np.concatenate((offset, missing, samples.composition_offset_ticks[late]))
-        sample = np.concatenate((sample, late))
-        dts = np.concatenate((dts, late_dts))
-        discard = np.concatenate((discard, overlapping))
-    pts = dts.copy()
-    if samples.composed:
-        pts[: len(offset)] += samples.shift_ticks[sample[: len(offset)]] + offset
-    if start is None:
-        start = int(pts[0]) if len(pts) else 0
-    return Presentation(sample, pts, dts, discard, start)
+        packets = _Packets(sample[whole.entry], whole.dts, whole.offset, whole.discard)
+        return packets, whole.pauses_ticks
+    if not track.edits_cut:
+        dts = dts - time_offset_ticks(track.edits, track.timescale, movie_timescale)
+    start = int(dts[0])
+    if samples.composed and len(offset):
+        start += samples.moov_shift_ticks + int(offset[0])
+    return _Packets(sample, dts, offset, np.zeros(len(sample), np.bool_)), start
+
+
+def _with_fragments(packets: _Packets, track: Track, movie_timescale: int) -> _Packets:
+    """The packets of moov, and after them those of the fragments."""
+    samples = track.samples
+    late = np.arange(samples.in_moov, len(samples))
+    time_offset = time_offset_ticks(track.edits, track.timescale, movie_timescale)
+    dts, overlapping = samples.dts_ticks[late] - time_offset, samples.overlapping[late]
+    if len(packets.dts):
+        overlapping[: samples.first_run] = dts[: samples.first_run] <= packets.dts[-1]
+    # Packets of moov for which no offset is left have one of 0 as soon as fragments follow.
+    missing = np.zeros(len(packets.sample) - len(packets.offset), np.int64)
+    offset = (packets.offset, missing, samples.composition_offset_ticks[late])
+    return _Packets(
+        sample=np.concatenate((packets.sample, late)),
+        dts=np.concatenate((packets.dts, dts)),
+        offset=np.concatenate(offset),
+        discard=np.concatenate((packets.discard, overlapping)),
+    )

@@ -18,7 +18,7 @@ _TRACK_IN_MOVIE = 2
 _FIXED_POINT = 1 << 16
 _INT64_MAX = (1 << 63) - 1
 # Editors cut films into some thousands of pieces.
-_MAX_EDITS = 1 << 16
+_MAX_EDITS = 1 << 14
 # The durations that mean "not known": all bits set.
 _UNKNOWN_DURATION = {0: (1 << 32) - 1, 1: (1 << 64) - 1}
 

@@ -124,7 +124,8 @@ class TrackTables:
         """The sum of all durations that stts states."""
         counts: list[int] = self.stts.count.tolist()
         runs = zip(counts, corrected_deltas(self.stts).tolist(), strict=True)
-        return min(sum(count * delta for count, delta in runs), _FARTHEST)
+        total: int = sum(count * delta for count, delta in runs)
+        return min(total, _FARTHEST)
 
 
 def parse_tables(stbl: Box | None) -> TrackTables:
