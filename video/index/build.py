@@ -34,6 +34,7 @@ _INTRA = (I, SI)
 # hold.
 _YUV444 = 3
 _MOST_PARAMETER_SET_CHANGES = 4096
+_LOWEST = -(1 << 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,9 @@ class _Builder:
         if reach < 0 or not _headers_can_change(headers):
             flags |= SampleFlag.FIXED_HEADERS
         self.epoch[begin] = picture.epoch
-        self.order_count[begin] = picture.order_count
+        # libavcodec shows a picture with memory_management_control_operation 5 before all that
+        # follow it, though their order counts may lie below its own.
+        self.order_count[begin] = _LOWEST if picture.has_mmco5 else picture.order_count
         self.shown[begin] = self._recovery.is_put_out(
             first, second_field=buffer.is_second_field
         )
