@@ -135,14 +135,12 @@ def _carried_samples(
             data = _with_lengths(packet, _framing(index, plan.strategy))
             if held is None and not number and rewriter:
                 data = first_prefix(_sets(index, plan), _LENGTH_SIZE) + data
-            if held is not None and index.flags[sample] & np.uint8(SampleFlag.SECOND_FIELD):
+            if held is not None and index.flags[sample] & SampleFlag.SECOND_FIELD:
                 held = _Carried(held.source, held.idr, held.data + data)
                 continue
             if held is not None:
                 yield held
-            idr = not i and (
-                rewriter is not None or bool(index.flags[sample] & np.uint8(SampleFlag.IDR))
-            )
+            idr = not i and (rewriter is not None or bool(index.flags[sample] & SampleFlag.IDR))
             held = _Carried(sample, idr, data)
     if held is not None:
         yield held

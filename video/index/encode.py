@@ -170,9 +170,8 @@ def _require(holds: bool, found: str) -> None:
 def _within(values: Int64s, limit: int, what: str) -> Int64s:
     if len(values):
         low, high = int(values.min()), int(values.max())
-        _require(
-            low >= 0 and high < limit, f"{what} {low} to {high}, expected 0 to {limit - 1}"
-        )
+        if low < 0 or high >= limit:
+            _require(False, f"{what} {low} to {high}, expected 0 to {limit - 1}")
     return values
 
 
@@ -194,16 +193,16 @@ class _Body:
         self._at = 0
 
     def take(self, length: int) -> memoryview:
-        piece = self._data[self._at : self._at + length]
-        _require(
-            len(piece) == length, f"{length} bytes expected at {self._at}, {len(piece)} left"
-        )
-        self._at += length
-        return piece
+        start, end = self._at, self._at + length
+        if end > len(self._data):
+            _require(False, f"{length} bytes expected at {start} of {len(self._data)}")
+        self._at = end
+        return self._data[start:end]
 
     def unpack(self, count: int) -> Int64s:
         width = self.take(1)[0]
-        _require(width in _WIDTHS, f"column width {width}")
+        if width not in _WIDTHS:
+            _require(False, f"column width {width}")
         planes = np.frombuffer(self.take(width * count), np.uint8)
         if width == 1:
             return planes.astype(np.int64)

@@ -12,8 +12,8 @@ The arrays are read-only and shared: nobody copies an index to use it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntFlag
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,27 +26,31 @@ Int32s = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.uint8]
 
 
-class SampleFlag(IntFlag):
-    """What a sample is; one byte a sample."""
+class SampleFlag:
+    """What a sample is: bits of one byte.
 
-    REFERENCE = 1
+    Plain numbers, not an enum: an array takes ten times as long to be compared with one of
+    those.
+    """
+
+    REFERENCE: Final = 1
     """A later sample may refer to it (nal_ref_idc is not 0)."""
-    IDR = 2
+    IDR: Final = 2
     """It begins with an instantaneous decoding refresh: nothing before it is needed after
     it."""
-    START = 4
+    START: Final = 4
     """Decoding can start here: every later picture whose references reach no further back
     comes out exact."""
-    SECOND_FIELD = 8
+    SECOND_FIELD: Final = 8
     """It completes the field in the sample before it: the two make one picture."""
-    NO_PICTURE = 16
+    NO_PICTURE: Final = 16
     """It holds no coded picture (empty, or parameter sets and messages only)."""
-    DAMAGED = 32
+    DAMAGED: Final = 32
     """Its headers do not parse: no picture that depends on it is exact."""
-    UNCLOSED = 64
+    UNCLOSED: Final = 64
     """References were lost between the last IDR picture and here: only decoding everything
     since gives what a full decode gives."""
-    FIXED_HEADERS = 128
+    FIXED_HEADERS: Final = 128
     """Its slice headers cannot be rewritten for a subset of the stream (fields, slice groups, a
     reference that was never sent, ...): runs through it are decoded whole."""
 

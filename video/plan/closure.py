@@ -54,9 +54,7 @@ def _closure(index: FrameIndex, targets: Int64s, group: _Groups) -> list[int]:
 
 
 def _is_second_field(index: FrameIndex, sample: int) -> bool:
-    return sample < index.sample_count and bool(
-        index.flags[sample] & np.uint8(SampleFlag.SECOND_FIELD)
-    )
+    return sample < index.sample_count and bool(index.flags[sample] & SampleFlag.SECOND_FIELD)
 
 
 class _Groups:
