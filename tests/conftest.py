@@ -16,6 +16,7 @@ import av
 import hypothesis
 import numpy as np
 import pytest
+
 from marey.video.clips import RECIPES, make_clip
 
 # Machines that run tests are loaded: only a hang is too slow. CI must not fail by luck.
@@ -51,7 +52,7 @@ def packed_planes(frame: av.VideoFrame) -> bytes:
     wide = 2 if frame.format.components[0].bits > 8 else 1
     planes = []
     for plane in frame.planes:
-        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
         planes.append(rows[:, : plane.width * wide].tobytes())
     return b"".join(planes)
 
@@ -62,7 +63,7 @@ def decode_everything(data: bytes) -> list[TrueFrame]:
     `strict` gives the decoder the reorder depth that the level allows, where the stream does
     not say: without it, frames that come out of order are dropped.
     """
-    with av.open(BytesIO(data)) as container:
+    with av.open(BytesIO(data), "r") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         stream.codec_context.options = {"strict": "1"}
@@ -80,7 +81,7 @@ def decode_everything(data: bytes) -> list[TrueFrame]:
 
 
 def demux(data: bytes) -> Samples:
-    with av.open(BytesIO(data)) as container:
+    with av.open(BytesIO(data), "r") as container:
         stream = container.streams.video[0]
         packets = [packet for packet in container.demux(stream) if packet.size]
         return Samples(

@@ -2,6 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from marey.video.decode.pool import DecoderPool
 
 
@@ -20,14 +22,13 @@ def test_two_workers_never_share_one():
 
 
 def test_a_decoder_comes_back_after_an_error():
+    lent = []
     with DecoderPool() as pool:
-        try:
-            with pool.decoder(b"") as first:
-                raise KeyError
-        except KeyError:
-            pass
+        with pytest.raises(KeyError), pool.decoder(b"") as decoder:
+            lent.append(decoder)
+            raise KeyError
         with pool.decoder(b"") as again:
-            assert again is first
+            assert lent == [again]
 
 
 def test_the_oldest_goes_when_there_is_no_room():

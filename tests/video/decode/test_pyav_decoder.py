@@ -31,7 +31,7 @@ SIZES_AND_FORMATS = [
 
 
 def first_frame(data: bytes) -> av.VideoFrame:
-    with av.open(BytesIO(data)) as container:
+    with av.open(BytesIO(data), "r") as container:
         container.streams.video[0].codec_context.thread_count = 1
         return next(container.decode(video=0))
 
@@ -56,7 +56,7 @@ def written(picture, output: PixelOutput) -> np.ndarray:
 
 def rows_of(frame: av.VideoFrame, channels: int) -> np.ndarray:
     plane = frame.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : plane.width * channels]
 
 
@@ -92,7 +92,9 @@ def test_yuv420p_is_what_swscale_gives(name, clip, samples):
     recipe = RECIPES[name]
     expected = first_frame(clip(name)).reformat(format="yuv420p")
     planes = [
-        np.frombuffer(p, np.uint8).reshape(p.height, p.line_size)[:, : p.width].reshape(-1)
+        np.frombuffer(memoryview(p), np.uint8)
+        .reshape(p.height, p.line_size)[:, : p.width]
+        .reshape(-1)
         for p in expected.planes
     ]
     picture = first_picture(samples(name), recipe.width, recipe.height)
@@ -201,7 +203,7 @@ def test_parameter_sets_sent_in_one_run_do_not_outlive_it(samples, planes_of):
     other = make_clip(
         ClipRecipe("other sets under the same ids", tag="avc3", x264="repeat-headers=1:cabac=0")
     )
-    with av.open(BytesIO(other)) as container:
+    with av.open(BytesIO(other), "r") as container:
         intruder = bytes(next(container.demux(video=0)))
     decoder = PyAvDecoder()
 
