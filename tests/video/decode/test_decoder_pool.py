@@ -23,10 +23,15 @@ def test_two_workers_never_share_one():
 
 def test_a_decoder_comes_back_after_an_error():
     lent = []
-    with DecoderPool() as pool:
-        with pytest.raises(KeyError), pool.decoder(b"") as decoder:
+
+    def fail(pool):
+        with pool.decoder(b"") as decoder:
             lent.append(decoder)
             raise KeyError
+
+    with DecoderPool() as pool:
+        with pytest.raises(KeyError):
+            fail(pool)
         with pool.decoder(b"") as again:
             assert lent == [again]
 
