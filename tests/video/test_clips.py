@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+
 from marey.video.clips import RECIPES, ClipRecipe, make_clip, sample_clips
 from marey.video.synthetic import moving_pictures, woven
 
