@@ -162,7 +162,7 @@ class PyAvDecoder:
         try:
             frames = self._require_context().decode(coded)
         except FFmpegError as error:
-            # Parameter sets and messages alone are taken in, and then missed a picture in.
+            # A sample without slices is taken in, then refused for want of a picture.
             if not has_slices(packet, self._length_size):
                 return []
             raise DecodeError(f"sample {sample}: libavcodec: {error.strerror}") from error
