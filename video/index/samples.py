@@ -17,13 +17,13 @@ from ..h264.nal import (
     NAL_ACCESS_UNIT_DELIMITER,
     NAL_FILLER_DATA,
     NAL_PPS,
-    NAL_PREFIX,
     NAL_SEI,
     NAL_SLICE,
     NAL_SLICE_IDR,
     NAL_SLICE_PARTITION_A,
     NAL_SLICE_PARTITION_C,
     NAL_SPS,
+    NAL_SUBSET_SPS,
     split_annexb,
     split_length_prefixed,
 )
@@ -37,13 +37,14 @@ from ..streams import CodedTrack, window_ranges
 _WINDOW_BYTES = 8 << 20
 _CODED_SLICES = (NAL_SLICE, NAL_SLICE_IDR)
 _DATA_PARTITIONS = range(NAL_SLICE_PARTITION_A, NAL_SLICE_PARTITION_C + 1)
-# 7.4.1.2.3: once the primary picture has begun, these belong to the next access unit.
+# 7.4.1.2.3: once the primary picture has begun, these belong to the next access unit. A prefix
+# NAL unit (type 14) does too by the letter, but stands before every slice of an SVC base layer.
 _ACCESS_UNIT_STARTERS = (
     NAL_ACCESS_UNIT_DELIMITER,
     NAL_SPS,
     NAL_PPS,
     NAL_SEI,
-    *range(NAL_PREFIX, 19),
+    *range(NAL_SUBSET_SPS, 19),
 )
 _MOST_SET_BYTES = 0xFFFF  # what an avcC record can hold of one parameter set
 

@@ -21,7 +21,7 @@ from ..h264.dpb import DecodedPictureBuffer
 from ..h264.marking import capacity
 from ..h264.nal import NAL_SLICE_IDR
 from ..h264.picture import Picture, ReferenceList
-from ..h264.slice_header import FRAME, SliceHeader
+from ..h264.slice_header import BOTTOM_FIELD, FRAME, TOP_FIELD, SliceHeader
 
 # Candidates followed at once. Streams of intra pictures only would otherwise follow as many as
 # the buffer holds.
@@ -123,8 +123,15 @@ class _Candidate:
             a.id == b.id
             and a_structure == b_structure
             and bool(a.long_term) == bool(b.long_term)
-            and a.top_order_count + self.shift == b.top_order_count
-            and a.bottom_order_count + self.shift == b.bottom_order_count
+            and a.structure == b.structure
+            and (
+                a.top_order_count + self.shift == b.top_order_count
+                or not a.structure & TOP_FIELD
+            )
+            and (
+                a.bottom_order_count + self.shift == b.bottom_order_count
+                or not a.structure & BOTTOM_FIELD
+            )
         )
 
     def has_caught_up(self, true_buffer: DecodedPictureBuffer) -> bool:
