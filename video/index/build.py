@@ -21,7 +21,7 @@ from ..h264.slice_header import FRAME, SI, SP, B, I, SliceHeader
 from ..h264.sps import Sps
 from ..source import Reader
 from ..streams import CodedTrack, annexb_timing, read_mp4_track, sniff_container
-from .frames import FrameIndex, ParameterSets, PictureFormat, SampleFlag
+from .frames import Flags, FrameIndex, ParameterSets, PictureFormat, SampleFlag
 from .output import OutputPicture
 from .presentation import PictureOrder, present_frames
 from .recovery import RecoveryTracker
@@ -84,7 +84,7 @@ class _Builder:
     sets: ActiveParameterSets
     offset: array[int] = field(default_factory=lambda: array("q"))
     size: array[int] = field(default_factory=lambda: array("q"))
-    flags: bytearray = field(default_factory=bytearray)
+    flags: array[int] = field(default_factory=lambda: array("H"))
     reach: array[int] = field(default_factory=lambda: array("q"))
     """The oldest sample that a sample's picture depends on; -1 where that cannot be told."""
     last_idr: array[int] = field(default_factory=lambda: array("q"))
@@ -141,6 +141,8 @@ class _Builder:
             flags |= self._take_picture(i, headers, sample, references)
         if self._unclosed:
             flags |= SampleFlag.UNCLOSED
+            if pictures and self.reach[i] < 0:
+                flags |= SampleFlag.LOST
         self.flags[i] = flags
         self.last_idr.append(self._idr)
         for target in sorted(references):
@@ -167,6 +169,8 @@ class _Builder:
         begin = picture.id
         if begin != i:
             flags |= SampleFlag.SECOND_FIELD
+            # References name a frame by the sample of its first field.
+            self.flags[begin] |= flags & SampleFlag.REFERENCE
         elif first.nal_unit_type == NAL_SLICE_IDR:
             flags |= SampleFlag.IDR | SampleFlag.START
             self._idr = i
@@ -286,12 +290,12 @@ class _Builder:
 
     def finish(self, track: CodedTrack, container: str, source_bytes: int) -> FrameIndex:
         n = len(self.flags)
-        flags = np.frombuffer(bytes(self.flags), np.uint8).copy()
+        flags = np.array(self.flags, np.uint16)
         order = self._order()
         proven = np.array(sorted(self._starts.starts), np.int64)
-        flags[proven] |= np.uint8(SampleFlag.START)
+        flags[proven] |= np.uint16(SampleFlag.START)
         if n:
-            flags[0] |= np.uint8(SampleFlag.START)
+            flags[0] |= np.uint16(SampleFlag.START)
         frame_sample, pts = present_frames(track, order)
         return FrameIndex(
             offset=np.array(self.offset, np.int64),
@@ -313,9 +317,7 @@ class _Builder:
             source_bytes=source_bytes,
         )
 
-    def _decode_from(
-        self, flags: np.ndarray[tuple[int], np.dtype[np.uint8]]
-    ) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    def _decode_from(self, flags: Flags) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         """The latest start that every picture's references allow; the last IDR where they
         don't tell.
         """

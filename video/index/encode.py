@@ -2,8 +2,8 @@
 
 `docs/formats/frame-index.md` describes every byte. Columns are stored as differences from what
 is usual (samples follow each other, frames are evenly spaced, a picture refers to the last few
-references), split into byte planes, and compressed together, so that the usual costs next to
-nothing.
+references), split into byte planes (`columns`), and compressed together, so that the usual
+costs next to nothing.
 """
 
 from __future__ import annotations
@@ -16,15 +16,24 @@ import pyarrow as pa
 
 from ...errors import FrameIndexError
 from ..timing import Timebase
-from .frames import FrameIndex, Int64s, ParameterSets, PictureFormat, SampleFlag
+from .columns import (
+    ColumnReader,
+    from_second_differences,
+    pack_column,
+    require,
+    require_within,
+    second_differences,
+    unzigzag,
+    zigzag,
+)
+from .frames import Flags, FrameIndex, Int64s, SampleFlag
+from .stored_sets import pack_sets, unpack_sets
 
 MAGIC = b"MFIX"
 VERSION = 1
 _HEAD = struct.Struct("<4sBBBBIIIIIIqqqq")
-_SETS = struct.Struct("<IIIBBBBHB")
 _CONTAINERS = ("mp4", "annexb")
 _LEVEL = 9
-_WIDTHS = (1, 2, 4, 8)
 # Decompressed bytes a compressed byte may claim, above a floor that any index may have.
 _MAX_RATIO = 1024
 _FLOOR_BYTES = 64 << 20
@@ -48,19 +57,19 @@ def encode_index(index: FrameIndex) -> bytes:
         index.flags,
         gop - gop[index.decode_from],
         jumps,
-        _zigzag(jump[jumps]),
+        zigzag(jump[jumps]),
         np.diff(index.reference_start),
         _to_ranks(index),
         index.long_term,
-        _zigzag(index.frame_sample - np.arange(k)),
-        _zigzag(_second_differences(index.pts_ticks)),
-        _zigzag(
-            _second_differences(index.top_order_count[_display_order(index.frame_sample, n)])
+        zigzag(index.frame_sample - np.arange(k)),
+        zigzag(second_differences(index.pts_ticks)),
+        zigzag(
+            second_differences(index.top_order_count[_display_order(index.frame_sample, n)])
         ),
-        _zigzag(index.bottom_order_delta),
+        zigzag(index.bottom_order_delta),
     )
-    body = b"".join(_pack(column) for column in columns)
-    body += b"".join(_pack_sets(sets) for sets in index.parameter_sets)
+    body = b"".join(pack_column(column) for column in columns)
+    body += pack_sets(index.parameter_sets)
     compressed = pa.Codec("zstd", compression_level=_LEVEL).compress(body, asbytes=True)
     head = _HEAD.pack(
         MAGIC,
@@ -118,27 +127,31 @@ def decode_index(blob: bytes | memoryview | pa.Buffer) -> FrameIndex:
         numerator,
         denominator,
     ) = _HEAD.unpack_from(data)
-    body = _Body(_decompress(data[_HEAD.size :], body_bytes))
-    size = body.unpack(n)
-    flags = body.unpack(n).astype(np.uint8)
-    back = body.unpack(n)
-    jumps = body.unpack(jump_count)
-    jump = _unzigzag(body.unpack(jump_count))
-    reference_counts = body.unpack(n)
-    ranks = body.unpack(reference_count)
-    long_term = body.unpack(reference_count).astype(np.uint8)
-    displacement = _unzigzag(body.unpack(k))
-    pts = _from_second_differences(_unzigzag(body.unpack(k)))
-    ordered_counts = _from_second_differences(_unzigzag(body.unpack(n)))
-    bottom_delta = _unzigzag(body.unpack(n))
-    sets = tuple(body.unpack_sets() for _ in range(sets_count))
+    body = ColumnReader(_decompress(data[_HEAD.size :], body_bytes))
+    size = body.column(n)
+    flags = require_within(body.column(n), 1 << 16, "flags").astype(np.uint16)
+    back = body.column(n)
+    jumps = body.column(jump_count)
+    jump = unzigzag(body.column(jump_count))
+    reference_counts = require_within(body.column(n), reference_count + 1, "references")
+    ranks = body.column(reference_count)
+    long_term = require_within(body.column(reference_count), 33, "long-term index").astype(
+        np.uint8
+    )
+    displacement = unzigzag(body.column(k))
+    pts = from_second_differences(unzigzag(body.column(k)))
+    ordered_counts = from_second_differences(unzigzag(body.column(n)))
+    bottom_delta = unzigzag(body.column(n))
+    sets = unpack_sets(body, sets_count)
     body.finish()
 
-    _require(container < len(_CONTAINERS), f"unknown container {container}")
-    _require(nal_length_size in (0, 1, 2, 3, 4), f"NAL length size {nal_length_size}")
-    _require(numerator > 0 and denominator > 0, f"timebase {numerator}/{denominator}")
-    _require(bool(sets) and sets[0].first_sample == 0, "no parameter sets for sample 0")
-    frame_sample = _within(displacement + np.arange(k), n, "frame's sample").astype(np.int32)
+    require(container < len(_CONTAINERS), f"unknown container {container}")
+    require(nal_length_size in (0, 1, 2, 3, 4), f"NAL length size {nal_length_size}")
+    require(numerator > 0 and denominator > 0, f"timebase {numerator}/{denominator}")
+    require(bool(sets), "no parameter sets")
+    frame_sample = require_within(displacement + np.arange(k), n, "frame's sample").astype(
+        np.int32
+    )
     top_order_count = np.empty(n, np.int64)
     top_order_count[_display_order(frame_sample, n)] = ordered_counts
     return FrameIndex(
@@ -162,92 +175,8 @@ def decode_index(blob: bytes | memoryview | pa.Buffer) -> FrameIndex:
     )
 
 
-def _require(holds: bool, found: str) -> None:
-    if not holds:
-        raise FrameIndexError(f"the frame index is damaged: {found}")
-
-
-def _within(values: Int64s, limit: int, what: str) -> Int64s:
-    if len(values):
-        low, high = int(values.min()), int(values.max())
-        if low < 0 or high >= limit:
-            _require(False, f"{what} {low} to {high}, expected 0 to {limit - 1}")
-    return values
-
-
-# Columns: one byte of width, then one plane for each byte of the values, lowest first.
-
-
-def _pack(values: npt.NDArray[np.integer]) -> bytes:
-    top = int(values.max()) if len(values) else 0
-    width = next(w for w in _WIDTHS if top < 1 << (8 * w))
-    planes = values.astype(f"<u{width}").view(np.uint8).reshape(len(values), width).T
-    return bytes([width]) + planes.tobytes()
-
-
-class _Body:
-    """The decompressed columns, taken one after the other."""
-
-    def __init__(self, data: memoryview) -> None:
-        self._data = data
-        self._at = 0
-
-    def take(self, length: int) -> memoryview:
-        start, end = self._at, self._at + length
-        if end > len(self._data):
-            _require(False, f"{length} bytes expected at {start} of {len(self._data)}")
-        self._at = end
-        return self._data[start:end]
-
-    def unpack(self, count: int) -> Int64s:
-        width = self.take(1)[0]
-        if width not in _WIDTHS:
-            _require(False, f"column width {width}")
-        planes = np.frombuffer(self.take(width * count), np.uint8)
-        if width == 1:
-            return planes.astype(np.int64)
-        values = np.ascontiguousarray(planes.reshape(width, count).T).view(f"<u{width}")
-        return values.ravel().astype(np.int64)
-
-    def unpack_sets(self) -> ParameterSets:
-        head = _SETS.unpack(self.take(_SETS.size))
-        first_sample, width, height, depth_luma, depth_chroma, chroma, *counts = head
-        sps_count, pps_count, sei_count = counts
-        nals = [
-            bytes(self.take(int.from_bytes(self.take(2), "little")))
-            for _ in range(sps_count + pps_count + sei_count)
-        ]
-        return ParameterSets(
-            first_sample=first_sample,
-            sps=tuple(nals[:sps_count]),
-            pps=tuple(nals[sps_count : sps_count + pps_count]),
-            sei=tuple(nals[sps_count + pps_count :]),
-            format=PictureFormat(width, height, depth_luma, depth_chroma, chroma),
-        )
-
-    def finish(self) -> None:
-        _require(self._at == len(self._data), f"{len(self._data) - self._at} bytes too many")
-
-
-def _pack_sets(sets: ParameterSets) -> bytes:
-    form = sets.format
-    head = _SETS.pack(
-        sets.first_sample,
-        form.width,
-        form.height,
-        form.bit_depth_luma,
-        form.bit_depth_chroma,
-        form.chroma_format_idc,
-        len(sets.sps),
-        len(sets.pps),
-        len(sets.sei),
-    )
-    nals = (*sets.sps, *sets.pps, *sets.sei)
-    return head + b"".join(len(nal).to_bytes(2, "little") + nal for nal in nals)
-
-
 def _decompress(compressed: memoryview, size: int) -> memoryview:
-    _require(
+    require(
         size <= max(_FLOOR_BYTES, _MAX_RATIO * len(compressed)),
         f"{len(compressed)} bytes claim to unfold to {size}",
     )
@@ -256,26 +185,8 @@ def _decompress(compressed: memoryview, size: int) -> memoryview:
     except (OSError, ValueError) as error:
         raise FrameIndexError(f"the frame index is damaged: {error}") from error
     data = memoryview(unfolded)
-    _require(len(data) == size, f"{size} bytes expected, {len(data)} unfolded")
+    require(len(data) == size, f"{size} bytes expected, {len(data)} unfolded")
     return data
-
-
-def _zigzag(values: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
-    wide = values.astype(np.int64)
-    return ((wide << 1) ^ (wide >> 63)).view(np.uint64)
-
-
-def _unzigzag(values: Int64s) -> Int64s:
-    bits = values.view(np.uint64)
-    return ((bits >> 1).view(np.int64)) ^ -((bits & 1).view(np.int64))
-
-
-def _second_differences(values: Int64s) -> Int64s:
-    return np.diff(np.diff(values, prepend=0), prepend=0)
-
-
-def _from_second_differences(values: Int64s) -> Int64s:
-    return np.cumsum(np.cumsum(values))
 
 
 def _display_order(frame_sample: npt.NDArray[np.int32], n: int) -> Int64s:
@@ -290,31 +201,30 @@ def _display_order(frame_sample: npt.NDArray[np.int32], n: int) -> Int64s:
 
 def _offsets(size: Int64s, jumps: Int64s, jump: Int64s, source_bytes: int) -> Int64s:
     n = len(size)
-    _within(jumps, n, "offset jump")
-    _require(bool((size >= 0).all()), "a negative sample size")
+    require_within(jumps, n, "offset jump")
+    require_within(size, source_bytes + 1, "sample size")
     ahead = np.zeros(n, np.int64)
     ahead[1:] = size[:-1]
     np.add.at(ahead, jumps, jump)
     offset = np.cumsum(ahead)
     if n:
         low, high = int(offset.min()), int((offset + size).max())
-        _require(low >= 0 and high <= source_bytes, f"samples at {low} to {high}")
+        require(low >= 0 and high <= source_bytes, f"samples at {low} to {high}")
     return offset
 
 
-def _decode_from(flags: npt.NDArray[np.uint8], back: Int64s) -> npt.NDArray[np.int32]:
+def _decode_from(flags: Flags, back: Int64s) -> npt.NDArray[np.int32]:
     starts = np.flatnonzero(flags & SampleFlag.START)
-    _require(not len(flags) or (len(starts) > 0 and starts[0] == 0), "sample 0 is not a start")
+    require(not len(flags) or (len(starts) > 0 and starts[0] == 0), "sample 0 is not a start")
+    require(not len(back) or int(back.min()) >= 0, "a start after its sample")
     gop = np.cumsum((flags & SampleFlag.START) != 0) - 1
-    return starts[_within(gop - back, max(len(starts), 1), "start")].astype(np.int32)
+    return starts[require_within(gop - back, max(len(starts), 1), "start")].astype(np.int32)
 
 
 def _starts(counts: Int64s, total: int) -> Int64s:
     starts = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=starts[1:])
-    _require(
-        int(starts[-1]) == total, f"{total} references expected, {int(starts[-1])} counted"
-    )
+    require(int(starts[-1]) == total, f"{total} references expected, {int(starts[-1])} counted")
     return starts
 
 
@@ -327,17 +237,17 @@ def _to_ranks(index: FrameIndex) -> Int64s:
     return before[of] - 1 - before[index.references]
 
 
-def _from_ranks(
-    flags: npt.NDArray[np.uint8], counts: Int64s, ranks: Int64s
-) -> npt.NDArray[np.int32]:
-    _require(int(counts.sum()) == len(ranks), "reference counts")
+def _from_ranks(flags: Flags, counts: Int64s, ranks: Int64s) -> npt.NDArray[np.int32]:
+    require(not len(ranks) or int(ranks.min()) >= 0, "a reference to a later sample")
     candidates = np.flatnonzero(flags & SampleFlag.REFERENCE)
     of = np.repeat(np.arange(len(flags)), counts)
     which = _references_before(flags)[of] - 1 - ranks
-    return candidates[_within(which, max(len(candidates), 1), "reference")].astype(np.int32)
+    return candidates[require_within(which, max(len(candidates), 1), "reference")].astype(
+        np.int32
+    )
 
 
-def _references_before(flags: npt.NDArray[np.uint8]) -> Int64s:
+def _references_before(flags: Flags) -> Int64s:
     is_reference = (flags & SampleFlag.REFERENCE) != 0
     before: Int64s = np.cumsum(is_reference, dtype=np.int64) - is_reference
     return before

@@ -11,8 +11,10 @@ The arrays are read-only and shared: nobody copies an index to use it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -23,11 +25,11 @@ from ..timing import Timebase
 
 Int64s = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
-Flags = npt.NDArray[np.uint8]
+Flags = npt.NDArray[np.uint16]
 
 
 class SampleFlag:
-    """What a sample is: bits of one byte.
+    """What a sample is, in bits.
 
     Plain numbers, not an enum: an array takes ten times as long to be compared with one of
     those.
@@ -53,6 +55,9 @@ class SampleFlag:
     FIXED_HEADERS: Final = 128
     """Its slice headers cannot be rewritten for a subset of the stream (fields, slice groups, a
     reference that was never sent, ...): runs through it are decoded whole."""
+    LOST: Final = 256
+    """It depends, directly or not, on a reference that the stream does not hold: a decoder
+    makes something up, and no frame of it is exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,9 @@ class ParameterSets:
     """What pictures decoded under them look like."""
 
 
+_first_sample = attrgetter("first_sample")
+
+
 @dataclass(frozen=True)
 class FrameIndex:
     """Everything that planning a read of one clip needs, without touching its bytes.
@@ -109,7 +117,7 @@ class FrameIndex:
     references: Int32s
     """Samples that a sample's slices can name (8.2.4), ascending within each sample; always
     earlier samples."""
-    long_term: Flags
+    long_term: npt.NDArray[np.uint8]
     """For each of `references`: 0 for a short-term reference, else its LongTermFrameIdx + 1
     (8.2.4.1)."""
     top_order_count: Int64s
@@ -167,12 +175,8 @@ class FrameIndex:
 
     def parameter_sets_at(self, sample: int) -> ParameterSets:
         """The parameter sets in force at a sample."""
-        found = self.parameter_sets[0]
-        for sets in self.parameter_sets[1:]:
-            if sets.first_sample > sample:
-                break
-            found = sets
-        return found
+        after = bisect_right(self.parameter_sets, sample, key=_first_sample)
+        return self.parameter_sets[after - 1]
 
     def frame_format(self, frame: int) -> PictureFormat:
         """The form of one presented frame.

@@ -19,8 +19,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ...errors import BitstreamError
 from ..h264.nal import NAL_SLICE, NAL_SLICE_IDR, split_annexb, split_length_prefixed
 from ..h264.picture import Picture, ReferenceList, number_pictures
@@ -41,7 +39,7 @@ _FIXED = SampleFlag.FIXED_HEADERS | SampleFlag.UNCLOSED | SampleFlag.DAMAGED
 
 def can_rewrite(index: FrameIndex, samples: Int64s) -> bool:
     """Whether a closed set of samples (ascending) can be made a stream of its own."""
-    if (index.flags[samples] & np.uint8(_FIXED)).any():
+    if (index.flags[samples] & _FIXED).any():
         return False
     first, last = int(samples[0]), int(samples[-1])
     if len(index.references_of(first)):

@@ -31,8 +31,14 @@ def plan_whole(index: FrameIndex, targets: Int64s) -> list[SampleRun]:
     """The runs that decode `targets` (samples, ascending, each once).
 
     Raises:
-        BitstreamError: A target's run leads through a sample whose headers are damaged.
+        BitstreamError: A target's run leads through a sample whose headers are damaged, or a
+            reference that it depends on was lost.
     """
+    lost = targets[(index.flags[targets] & SampleFlag.LOST) != 0]
+    if len(lost):
+        raise BitstreamError(
+            f"sample {int(lost[0])} depends on a reference picture that the stream does not hold"
+        )
     starts = index.decode_from[targets]
     runs: list[SampleRun] = []
     for start in np.unique(starts).tolist():

@@ -1,0 +1,90 @@
+"""Parameter sets as a stored index holds them: each different NAL unit once, then the states.
+
+A stream may change one small set thousands of times between large ones that stay: states name
+their sets by number, so the index never grows beyond what the stream itself has of them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from .columns import ColumnReader, require
+from .frames import ParameterSets, PictureFormat
+
+_STATE = struct.Struct("<IIIBBBBHB")
+_NUMBER_BYTES = 4
+_LENGTH_BYTES = 2
+_BIT_DEPTHS = range(8, 15)
+_CHROMA_FORMATS = range(4)
+
+
+def pack_sets(states: Sequence[ParameterSets]) -> bytes:
+    """The table of NAL units, and the states."""
+    numbers: dict[bytes, int] = {}
+    packed = bytearray()
+    for state in states:
+        form = state.format
+        packed += _STATE.pack(
+            state.first_sample,
+            form.width,
+            form.height,
+            form.bit_depth_luma,
+            form.bit_depth_chroma,
+            form.chroma_format_idc,
+            len(state.sps),
+            len(state.pps),
+            len(state.sei),
+        )
+        for nal in (*state.sps, *state.pps, *state.sei):
+            number = numbers.setdefault(nal, len(numbers))
+            packed += number.to_bytes(_NUMBER_BYTES, "little")
+    table = [len(numbers).to_bytes(_NUMBER_BYTES, "little")]
+    for nal in numbers:
+        table += (len(nal).to_bytes(_LENGTH_BYTES, "little"), nal)
+    return b"".join(table) + bytes(packed)
+
+
+def unpack_sets(body: ColumnReader, count: int) -> tuple[ParameterSets, ...]:
+    """The inverse of `pack_sets`.
+
+    Raises:
+        FrameIndexError: A number out of its range.
+    """
+    nals = [bytes(body.take(body.u(_LENGTH_BYTES))) for _ in range(body.u(_NUMBER_BYTES))]
+    states: list[ParameterSets] = []
+    for _ in range(count):
+        state = _unpack_state(body, nals)
+        expected = states[-1].first_sample if states else -1
+        require(
+            state.first_sample > expected and (bool(states) or not state.first_sample),
+            f"parameter sets from sample {state.first_sample} after those from {expected}",
+        )
+        states.append(state)
+    return tuple(states)
+
+
+def _unpack_state(body: ColumnReader, nals: Sequence[bytes]) -> ParameterSets:
+    head = _STATE.unpack(body.take(_STATE.size))
+    first_sample, width, height, depth_luma, depth_chroma, chroma, *counts = head
+    require(
+        depth_luma in _BIT_DEPTHS
+        and depth_chroma in _BIT_DEPTHS
+        and chroma in _CHROMA_FORMATS
+        and 0 < width * height < 1 << 28,
+        f"pictures of {width}x{height}, {depth_luma} and {depth_chroma} bits, "
+        f"chroma format {chroma}",
+    )
+    lists = []
+    for length in counts:
+        numbers = [body.u(_NUMBER_BYTES) for _ in range(length)]
+        require(all(n < len(nals) for n in numbers), f"parameter sets {numbers} of {len(nals)}")
+        lists.append(tuple(nals[n] for n in numbers))
+    sps, pps, sei = lists
+    return ParameterSets(
+        first_sample=first_sample,
+        sps=sps,
+        pps=pps,
+        sei=sei,
+        format=PictureFormat(width, height, depth_luma, depth_chroma, chroma),
+    )
