@@ -1,0 +1,1 @@
+"""Queries over tables of videos: sessions, scans, SQL, and how they run."""

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field, fields
 
 from ..errors import ConfigError
+from ..video.plan import SourceCost
 
 _MIB = 1 << 20
 
@@ -39,10 +40,16 @@ class EngineConfig:
     """Batches whose bytes are fetched at one time, ahead of decoding."""
     index_cache_bytes: int = 64 * _MIB
     """Decoded frame indexes that are kept between scans."""
+    source_cost: SourceCost | None = None
+    """What reading media costs; by default that of a local file or of an object store."""
 
     def __post_init__(self) -> None:
+        if self.source_cost is not None and not isinstance(self.source_cost, SourceCost):
+            raise ConfigError(f"source_cost must be a SourceCost, got {self.source_cost!r}")
         for setting in fields(self):
             value = getattr(self, setting.name)
+            if setting.name == "source_cost":
+                continue
             least = 0 if setting.name == "index_cache_bytes" else 1
             if type(value) is not int or value < least:
                 raise ConfigError(

@@ -26,6 +26,9 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
+_WAKE_SECONDS = 0.05
+
+
 class Job(Protocol[T_co]):
     """Work that becomes one result."""
 
@@ -147,8 +150,10 @@ class _Running(Generic[T]):
         return bool(self._errors)
 
     def result(self) -> T:
-        # On the main thread a signal such as Ctrl-C gets through this wait.
-        self._ended.wait()
+        # A wait without end can miss Ctrl-C: a signal that comes while the main thread waits
+        # for the interpreter lock on its way into the wait is not looked at until it ends.
+        while not self._ended.wait(_WAKE_SECONDS):
+            pass
         if self._errors:
             raise self._errors[0]
         return self.job.finish()

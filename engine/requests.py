@@ -15,9 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..expressions.dtypes import FRAMES, contains_request, is_request, materialised
+from ..errors import UnsupportedError
+from ..expressions.dtypes import FRAMES, HANDLE, is_request, materialised
+from ..storage.schema import INDEX_FIELDS
 
 Frames = npt.NDArray[np.int64]
+
+VIDEO = pa.struct([("index", pa.struct(list(INDEX_FIELDS)))])
+"""What a bare video is in a result: the scalars of its index."""
 
 NULL_FRAME = -1
 """Stands for a null in a list of frame numbers, which has no negative ones."""
@@ -87,9 +92,9 @@ def finished_schema(schema: pa.Schema) -> pa.Schema:
     """The schema once every request is kept.
 
     Raises:
-        UnsupportedError: A request lies in a list or a map.
+        UnsupportedError: A request or a video lies in a list or a map.
     """
-    return pa.schema([field.with_type(materialised(field.type)) for field in schema])
+    return pa.schema([field.with_type(_finished(materialised(field.type))) for field in schema])
 
 
 def read_requests(batch: pa.RecordBatch, slot: Slot) -> list[Request | None]:
@@ -114,12 +119,33 @@ def read_requests(batch: pa.RecordBatch, slot: Slot) -> list[Request | None]:
 
 
 def fill(
-    batch: pa.RecordBatch, schema: pa.Schema, arrays: Mapping[tuple[str, ...], pa.Array]
+    batch: pa.RecordBatch,
+    schema: pa.Schema,
+    arrays: Mapping[tuple[str, ...], pa.Array],
+    videos: Callable[[pa.StructArray], pa.Array],
 ) -> pa.RecordBatch:
-    """The batch with each slot's requests replaced by its array, in the finished schema."""
+    """The batch in the finished schema.
+
+    Args:
+        batch: With requests and handles.
+        schema: From `finished_schema`.
+        arrays: By path, what takes the place of each slot's requests.
+        videos: What takes the place of handles.
+    """
+
+    def filled(path: tuple[str, ...], array: pa.Array, dtype: pa.DataType) -> pa.Array:
+        if array.type == dtype:
+            return array
+        if is_request(array.type):
+            return arrays[path]
+        if array.type == HANDLE:
+            return videos(array)
+        children = [filled((*path, f.name), array.field(f.name), f.type) for f in dtype]
+        return pa.StructArray.from_arrays(children, fields=list(dtype), mask=array.is_null())
+
     columns = [
-        _filled((field.name,), column, arrays)
-        for field, column in zip(batch.schema, batch.columns, strict=True)
+        filled((field.name,), column, field.type)
+        for field, column in zip(schema, batch.columns, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
@@ -172,13 +198,18 @@ def _slots(path: tuple[str, ...], dtype: pa.DataType) -> Iterator[Slot]:
             yield from _slots((*path, child.name), child.type)
 
 
-def _filled(
-    path: tuple[str, ...], array: pa.Array, arrays: Mapping[tuple[str, ...], pa.Array]
-) -> pa.Array:
-    if is_request(array.type):
-        return arrays[path]
-    if not contains_request(array.type):
-        return array
-    children = [_filled((*path, f.name), array.field(f.name), arrays) for f in array.type]
-    fields = [f.with_type(materialised(f.type)) for f in array.type]
-    return pa.StructArray.from_arrays(children, fields=fields, mask=array.is_null())
+def _finished(dtype: pa.DataType) -> pa.DataType:
+    if dtype == HANDLE:
+        return VIDEO
+    if pa.types.is_struct(dtype):
+        return pa.struct([field.with_type(_finished(field.type)) for field in dtype])
+    if _holds_handle(dtype):
+        raise UnsupportedError(
+            "videos cannot stand inside an array or a map of a result: give each its own row"
+        )
+    return dtype
+
+
+def _holds_handle(dtype: pa.DataType) -> bool:
+    inner = (dtype.field(i).type for i in range(dtype.num_fields))
+    return bool(dtype == HANDLE) or any(map(_holds_handle, inner))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import marey.engine.arrays
 import numpy as np
 import pyarrow as pa
 import pytest
+
+import marey.engine.arrays
 from marey.engine.arrays import to_numpy
 from marey.errors import InputError
 

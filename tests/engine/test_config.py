@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+
 from marey.engine.config import EngineConfig
 from marey.errors import ConfigError
 

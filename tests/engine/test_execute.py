@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from marey.engine.execute import Stop, run_jobs
 
 

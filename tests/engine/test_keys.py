@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+
 from marey.engine.keys import bind_key_table, require_no_aux, settle_missing
 from marey.errors import InputError, KeyNotFoundError, MareyError, UnboundAuxError
 

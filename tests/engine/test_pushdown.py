@@ -12,6 +12,7 @@ import pytest
 from datafusion import SessionContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from marey.engine.pushdown import evaluate, field_names, read_expression, to_lance_filter
 
 ROWS = 24

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+
 from marey.engine.requests import (
     NULL_FRAME,
+    VIDEO,
     ReadRequest,
     RemuxRequest,
     fill,
@@ -106,6 +108,7 @@ def test_values_go_where_their_requests_were() -> None:
             ("n", "clip"): pa.array([value] * 4, FRAMES),
             ("m",): pa.array([b"mp4", None, None, b""], pa.large_binary()),
         },
+        lambda handles: pa.nulls(len(handles), VIDEO),
     )
     assert done.schema == schema
     assert done.to_pylist()[0] == {

@@ -1,0 +1,148 @@
+"""The state of one run of a query: where handles lead, what it did, and which rows failed.
+
+DataFusion carries a video as a handle of two numbers. The first is that of a video column here,
+the second a row of it. In a keyed scan rows are places in the key table, so that a failure
+names the row of the result and not only the clip; otherwise they are the stored row ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ..errors import MareyError
+from ..storage.dataset import Dataset
+from ..video.index.frames import FrameIndex
+from .execute import Stop
+from .failures import OnError, RowFailure, located
+from .index_cache import IndexCache
+from .metrics import ScanMetrics
+from .requests import VIDEO
+
+
+@dataclass(frozen=True, slots=True)
+class VideoColumn:
+    """A video column of a table snapshot, as handles lead to it."""
+
+    dataset: Dataset
+    """The snapshot."""
+    label: str
+    """The table's name, for people: `training.clips`."""
+    column: str
+    """The column's name."""
+    row_ids: npt.NDArray[np.uint64] | None = None
+    """Stored row id by place in the key table; None where handles hold row ids themselves."""
+
+    def row_id(self, row: int) -> int:
+        """The stored row that a handle's row stands for."""
+        return row if self.row_ids is None else int(self.row_ids[row])
+
+    def keys(self, rows: Sequence[int]) -> pa.Table:
+        """The key columns of some rows."""
+        return self.dataset.take([self.row_id(row) for row in rows], self.dataset.key_names)
+
+
+class QueryContext:
+    """Shared by the functions in the plan, the readers below it and the work above it."""
+
+    def __init__(self, indexes: IndexCache, *, on_error: OnError = "raise") -> None:
+        self.on_error: OnError = on_error
+        self.metrics = ScanMetrics()
+        self.stop = Stop()
+        self.raised: BaseException | None = None
+        """What was raised beneath DataFusion, which keeps the text of an exception only."""
+        self._failures: dict[tuple[int, int, str, str], RowFailure] = {}
+        self._failed_rows: set[tuple[int, int]] = set()
+        self._indexes = indexes
+        self._columns: list[VideoColumn] = []
+
+    def add(self, column: VideoColumn) -> int:
+        """Register a video column; its number in handles."""
+        self._columns.append(column)
+        return len(self._columns) - 1
+
+    def column(self, table: int) -> VideoColumn:
+        """A video column by its number."""
+        return self._columns[table]
+
+    def load(self, places: Sequence[tuple[int, int]]) -> list[FrameIndex | MareyError | None]:
+        """The indexes of (table, row) pairs: one read for each table."""
+        by_table: dict[int, list[int]] = {}
+        for table, row in dict.fromkeys(places):
+            by_table.setdefault(table, []).append(row)
+        loaded: dict[tuple[int, int], FrameIndex | MareyError | None] = {}
+        for table, rows in by_table.items():
+            column = self._columns[table]
+            ids = [column.row_id(row) for row in rows]
+            found = self._indexes.load(column.dataset, column.column, ids)
+            loaded.update(zip([(table, row) for row in rows], found, strict=True))
+        return [loaded[place] for place in places]
+
+    def frame_indexes(self, handles: pa.StructArray) -> list[FrameIndex | None]:
+        """The index behind each handle; None for a null one, and where it cannot be read."""
+        places = [(h["__marey_table"], h["__marey_row"]) for h in handles.to_pylist() if h]
+        loaded = iter(self.load(places))
+        at = iter(places)
+        indexes: list[FrameIndex | None] = []
+        for there in handles.is_valid().to_pylist():
+            index = next(loaded) if there else None
+            table, row = next(at) if there else (0, 0)
+            if isinstance(index, MareyError):
+                self.fail(table, row, index)
+                index = None
+            indexes.append(index)
+        return indexes
+
+    def videos(self, handles: pa.StructArray) -> pa.StructArray:
+        """What a result shows of bare videos: the scalars of their indexes."""
+        tables = handles.field(0).to_numpy(zero_copy_only=False)
+        rows = handles.field(1).to_numpy(zero_copy_only=False)
+        valid = handles.is_valid().to_numpy(zero_copy_only=False)
+        taken = [pa.array([], VIDEO)]
+        place = np.zeros(len(handles), np.int64)
+        for number in np.unique(tables[valid]).tolist():
+            column = self._columns[number]
+            at = np.flatnonzero(valid & (tables == number))
+            place[at] = sum(map(len, taken)) + np.arange(len(at))
+            ids = [column.row_id(row) for row in rows[at].tolist()]
+            found = column.dataset.take(ids, [column.column])[column.column]
+            taken.append(found.combine_chunks().cast(VIDEO))
+        return pa.concat_arrays(taken).take(pa.array(place, mask=~valid))
+
+    def fail(
+        self,
+        table: int,
+        row: int,
+        error: MareyError,
+        *,
+        column: str = "",
+        frame: int | None = None,
+    ) -> None:
+        """Note that a value could not be made, or raise if that is how the query is run.
+
+        Args:
+            table: Number of the video column.
+            row: The handle's row.
+            error: Why.
+            column: Of the result; the video column itself unless given.
+            frame: The frame at fault, where it is one.
+        """
+        video = self._columns[table]
+        failure = RowFailure(table, row, column or video.column, error, frame)
+        if self.on_error == "raise":
+            raise located(failure, video.label, video.keys([row])) from error
+        self._failed_rows.add((table, row))
+        self._failures.setdefault((table, row, failure.column, str(error)), failure)
+
+    def has_failed(self, table: int, row: int) -> bool:
+        """Whether some value of a row could not be made."""
+        return (table, row) in self._failed_rows
+
+    @property
+    def failures(self) -> list[RowFailure]:
+        """What went wrong so far, each thing once."""
+        return list(self._failures.values())

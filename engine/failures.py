@@ -1,0 +1,98 @@
+"""Values that could not be made: how they are reported, one by one or as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+from ..errors import MareyError
+from .keys import describe_key
+
+OnError = Literal["raise", "null", "skip"]
+"""What becomes of a row with a value that cannot be made: the run fails, the value is null, or
+the row is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowFailure:
+    """A value that could not be made."""
+
+    table: int
+    """Number of the video column."""
+    row: int
+    """The handle's row."""
+    column: str
+    """The column of the result, or the video column where a selection failed."""
+    error: MareyError
+    """Why."""
+    frame: int | None = None
+    """The frame at fault, where it is one."""
+
+
+def prefixed(error: MareyError, where: str) -> MareyError:
+    """The same error, saying where it happened.
+
+    >>> prefixed(MareyError("no picture"), "row 3")
+    MareyError('row 3: no picture')
+    """
+    return type(error)(f"{where}: {error}")
+
+
+def located(failure: RowFailure, label: str, keys: pa.Table) -> MareyError:
+    """The error of a failure, naming table, key and column."""
+    return prefixed(
+        failure.error, f"{label} ({describe_key(keys, 0)}), column {failure.column!r}"
+    )
+
+
+def failures_table(
+    failures: Sequence[RowFailure], labels: Sequence[str], keys: Sequence[pa.Table]
+) -> pa.Table:
+    """Failures as rows: table, key, column, error class, message and frame.
+
+    Args:
+        failures: What went wrong.
+        labels: For each the name of its table.
+        keys: For each the key columns of its row.
+    """
+    return pa.table(
+        {
+            "table": pa.array(labels, pa.string()),
+            "key": _join_keys(keys),
+            "column": pa.array([f.column for f in failures], pa.string()),
+            "error": pa.array([type(f.error).__name__ for f in failures], pa.string()),
+            "message": pa.array([str(f.error) for f in failures], pa.string()),
+            "frame": pa.array([f.frame for f in failures], pa.int64()),
+        }
+    )
+
+
+def _join_keys(keys: Sequence[pa.Table]) -> pa.ChunkedArray:
+    """Keys of several tables as one struct column: fields of the same name are one field.
+
+    Where two tables have a key column of one name and of different types, it is text.
+    """
+    if not keys:
+        return pa.chunked_array([], pa.struct([]))
+    fields: dict[str, pa.Field] = {}
+    for field in (field for key in keys for field in key.schema):
+        known = fields.setdefault(field.name, field.with_nullable(True))
+        if known.type != field.type:
+            fields[field.name] = pa.field(field.name, pa.string())
+    schema = pa.schema(list(fields.values()))
+    rows = pa.concat_tables([_as_text(key, schema) for key in keys], promote_options="default")
+    structs = rows.select(schema.names).cast(schema).to_struct_array()
+    return structs if isinstance(structs, pa.ChunkedArray) else pa.chunked_array([structs])
+
+
+def _as_text(key: pa.Table, schema: pa.Schema) -> pa.Table:
+    wanted = [
+        pa.field(f.name, schema.field(f.name).type)
+        if pa.types.is_string(schema.field(f.name).type)
+        else f
+        for f in key.schema
+    ]
+    return key.cast(pa.schema(wanted))

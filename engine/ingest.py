@@ -1,0 +1,188 @@
+"""Rows given to `Table.write`: ordinary columns apart, videos indexed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa
+
+from ..errors import InputError, MareyError, UnsupportedError
+from ..expressions.blob import Blob, Video
+from ..expressions.dtypes import is_video
+from ..storage.given import check_rows
+from ..storage.schema import BlobReference, VideoValue
+from ..video.index.build import build_frame_index
+from ..video.index.encode import encode_index
+from ..video.source import BytesReader, FileReader
+from .failures import prefixed
+from .keys import describe_key
+from .tabular import to_arrow
+
+_WHAT = "the data to write"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a write was given, in the form that storage takes."""
+
+    table: pa.Table
+    """Key columns and other ordinary ones."""
+    videos: Mapping[str, Sequence[VideoValue | None]]
+    """Video columns: a value a row, each indexed."""
+
+
+def prepare_rows(data: Any, *, schema: pa.Schema, key_schema: pa.Schema) -> Given:
+    """Check what a write is given and index its videos; nothing is stored yet.
+
+    Args:
+        data: A dict of columns, an Arrow table, batch or reader, a list of dicts, a pandas or a
+            polars frame. A column with `se.Video` values is a video column; one that is a video
+            column already takes plain bytes too.
+        schema: Of the table.
+        key_schema: Its key columns.
+
+    Raises:
+        InputError: What is given is no table, or a value does not fit.
+        DuplicateKeyError: A key stands twice.
+        VideoError: A video cannot be indexed; the error names column, row and key.
+        UnsupportedError: Likewise.
+    """
+    stored = {field.name for field in schema if is_video(field.type)}
+    table, videos = _split(data, stored)
+    # Keys are checked first: that is quick, and an error of a video names its key.
+    check_rows(table, {}, key_schema)
+    keys = table.select(key_schema.names)
+    indexed = {
+        name: [
+            None if value is None else _index(value, name, row, keys)
+            for row, value in enumerate(values)
+        ]
+        for name, values in videos.items()
+    }
+    return Given(table, indexed)
+
+
+def _split(data: Any, stored: set[str]) -> tuple[pa.Table, dict[str, list[Video | None]]]:
+    """Ordinary columns as a table, and video columns as lists."""
+    columns = _python_columns(data)
+    if columns is None:
+        table = to_arrow(data, what=_WHAT)
+        columns = {name: table[name] for name in table.column_names if name in stored}
+        ordinary = table.drop_columns(list(columns))
+        videos = {name: _videos(name, values) for name, values in columns.items()}
+        return ordinary, videos
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"{_WHAT}: columns differ in length: {lengths}")
+    videos = {
+        name: _videos(name, values)
+        for name, values in columns.items()
+        if name in stored or _has_videos(values)
+    }
+    rest = {name: values for name, values in columns.items() if name not in videos}
+    return to_arrow(rest, what=_WHAT), videos
+
+
+def _python_columns(data: Any) -> dict[str, Any] | None:
+    """Columns, where there may be `se.Video` values among them; else None."""
+    if isinstance(data, Mapping):
+        columns = {str(name): values for name, values in data.items()}
+        for name, values in columns.items():
+            if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+                found = type(values).__name__
+                raise InputError(f"column {name!r}: expected a list or an array, got {found}")
+        return columns
+    if isinstance(data, list):
+        return _transposed(data)
+    if type(data).__module__.partition(".")[0] in ("pandas", "polars") and hasattr(
+        data, "columns"
+    ):
+        return {str(name): _frame_column(data[name]) for name in data.columns}
+    return None
+
+
+def _frame_column(series: Any) -> Any:
+    """A column of a pandas or polars frame: a list where it holds videos, else Arrow."""
+    if str(series.dtype).lower() == "object" and _has_videos(values := list(series)):
+        return values
+    if hasattr(series, "to_arrow"):
+        return series.to_arrow()
+    return pa.Array.from_pandas(series)
+
+
+def _transposed(rows: list[Any]) -> dict[str, list[Any]]:
+    for number, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise InputError(f"row {number}: expected a dict, got {type(row).__name__}")
+        if row.keys() != rows[0].keys():
+            odd = sorted(map(str, row.keys() ^ rows[0].keys()))
+            raise InputError(
+                f"row {number} and row 0 differ in their columns {odd}: a missing column would "
+                "keep what is stored in one row and a None clear it in another"
+            )
+    names = rows[0].keys() if rows else ()
+    return {str(name): [row[name] for row in rows] for name in names}
+
+
+def _has_videos(values: Any) -> bool:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return False
+    return any(isinstance(value, Video | Blob) for value in values)
+
+
+def _videos(name: str, values: Any) -> list[Video | None]:
+    """The values of a video column, each checked."""
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        values = values.to_pylist()
+    return [_video(name, row, value) for row, value in enumerate(values)]
+
+
+def _video(name: str, row: int, value: Any) -> Video | None:
+    match value:
+        case None | Video():
+            return value
+        case bytes() | bytearray() | memoryview():
+            return Video(Blob(bytes(value)))
+        case Blob():
+            found = "a Blob: write se.Video(blob)"
+        case _:
+            found = type(value).__name__
+    raise InputError(
+        f"row {row}, column {name!r}: expected se.Video, bytes or None, got {found}"
+    )
+
+
+def _index(video: Video, name: str, row: int, keys: pa.Table) -> VideoValue:
+    try:
+        return _index_blob(video.blob)
+    except MareyError as error:
+        where = f"row {row} ({describe_key(keys, row)}), column {name!r}"
+        raise prefixed(error, where) from error
+
+
+def _index_blob(blob: Blob) -> VideoValue:
+    source: bytes | BlobReference
+    if blob.data is not None:
+        built = build_frame_index(BytesReader(blob.data))
+        source = blob.data
+    else:
+        with FileReader(_local_path(blob.uri or "")) as reader:
+            if blob.size is not None and blob.size != reader.size:
+                raise InputError(
+                    f"{blob.uri} has {reader.size} bytes, size={blob.size} was given"
+                )
+            built = build_frame_index(reader)
+            source = BlobReference(blob.uri or "", reader.size)
+    return VideoValue(source, built.scalars, encode_index(built.index))
+
+
+def _local_path(uri: str) -> str:
+    parts = urlsplit(uri)
+    if parts.scheme != "file":
+        raise UnsupportedError(
+            f"{parts.scheme}:// sources are not offered yet, only local files: {uri}"
+        )
+    return unquote(parts.path)

@@ -1,0 +1,143 @@
+"""Media bytes by range, and decoders to put them through: what a run of a query reads with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from ..errors import MareyError
+from ..video.decode.frame import PixelOutput
+from ..video.decode.pool import DecoderPool
+from ..video.decode.run import decode_into
+from ..video.index.frames import FrameIndex
+from ..video.plan import DecodeRun, ReadPlan, SourceCost, packets
+from ..video.source import ByteRange
+from .context import QueryContext
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRanges:
+    """Byte ranges of one clip."""
+
+    table: int
+    """Number of the video column."""
+    row: int
+    """The handle's row."""
+    ranges: Sequence[ByteRange]
+    """What to read."""
+
+
+Fetched = Sequence[memoryview] | MareyError
+"""The bytes of each range of a clip, or what is wrong with it."""
+
+
+class ClipReader:
+    """The bytes of one clip; a `Reader` of `marey.video`."""
+
+    def __init__(self, media: Media, table: int, row: int, size: int) -> None:
+        self._media = media
+        self._table = table
+        self._row = row
+        self._size = size
+
+    @property
+    def size(self) -> int:
+        """Bytes in the whole clip."""
+        return self._size
+
+    def read(self, ranges: Sequence[ByteRange]) -> list[memoryview]:
+        """The bytes of each range."""
+        (fetched,) = self._media.fetch([ClipRanges(self._table, self._row, ranges)])
+        if isinstance(fetched, MareyError):
+            raise fetched
+        return list(fetched)
+
+
+class Media:
+    """Fetches and decodes, and counts what it does; used by all threads of a run."""
+
+    def __init__(
+        self,
+        context: QueryContext,
+        decoders: DecoderPool,
+        *,
+        cost: SourceCost,
+        decode_threads: int,
+    ) -> None:
+        self._context = context
+        self._decoders = decoders
+        self.cost = cost
+        """What reading costs, for planning."""
+        self.decode_threads = decode_threads
+        """How many threads will decode."""
+
+    def fetch(self, clips: Sequence[ClipRanges]) -> list[Fetched]:
+        """The bytes of many clips: one read for all of a video column."""
+        begin = perf_counter()
+        by_table: dict[int, list[int]] = {}
+        for i, clip in enumerate(clips):
+            by_table.setdefault(clip.table, []).append(i)
+        fetched: list[Fetched] = [[]] * len(clips)
+        requests = size = 0
+        for table, places in by_table.items():
+            column = self._context.column(table)
+            wanted = [
+                (column.row_id(clips[i].row), r.start, r.end)
+                for i in places
+                for r in clips[i].ranges
+            ]
+            requests += len(wanted)
+            size += sum(end - start for _, start, end in wanted)
+            read = iter(column.dataset.read_ranges(column.column, wanted) if wanted else ())
+            for i in places:
+                fetched[i] = _all_or_error([next(read) for _ in clips[i].ranges])
+        self._context.metrics.add(
+            range_requests=requests, bytes_fetched=size, fetch_seconds=perf_counter() - begin
+        )
+        return fetched
+
+    def reader(self, table: int, row: int, *, size: int) -> ClipReader:
+        """Random access to one clip."""
+        return ClipReader(self, table, row, size)
+
+    def decode(
+        self,
+        plan: ReadPlan,
+        index: FrameIndex,
+        output: PixelOutput,
+        buffers: Sequence[memoryview],
+        destinations: dict[int, memoryview],
+    ) -> None:
+        """Decode a plan, each sample's picture into its destination.
+
+        Raises:
+            DecodeError: A picture is not exact, or did not come out.
+        """
+        stop = self._context.stop
+
+        def stoppable(run: DecodeRun) -> Iterator[tuple[int, memoryview]]:
+            for packet in packets(run, buffers):
+                stop.check()
+                yield packet
+
+        cost = decode_into(
+            plan,
+            index,
+            output,
+            packets_of=stoppable,
+            decoders=self._decoders,
+            destination=destinations.__getitem__,
+        )
+        self._context.metrics.add(
+            decode_seconds=cost.decode_seconds,
+            convert_seconds=cost.convert_seconds,
+            samples_decoded=cost.samples,
+        )
+
+
+def _all_or_error(read: list[memoryview | MareyError]) -> Fetched:
+    for result in read:
+        if isinstance(result, MareyError):
+            return result
+    return read  # type: ignore[return-value]  # no error is among them

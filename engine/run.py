@@ -1,0 +1,116 @@
+"""From a plan's result, which holds requests, to finished batches."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import pyarrow as pa
+
+from ..video.decode.pool import DecoderPool
+from ..video.plan import SourceCost
+from .config import EngineConfig
+from .context import QueryContext
+from .execute import run_jobs
+from .index_cache import IndexCache
+from .media import Media
+from .requests import find_slots, finished_schema
+from .wanted import check_requests
+from .window import Kit, Window
+from .windows import Rows, cut_rows, plan_rows
+
+_WINDOWS_AT_ONCE = 4
+"""What the budget has room for: with the consumer, being decoded, and being fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What all queries of a session share."""
+
+    config: EngineConfig
+    """Settings."""
+    indexes: IndexCache
+    """Decoded frame indexes."""
+    decoders: DecoderPool
+    """Decoder contexts."""
+    cost: SourceCost
+    """What reading media costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmallResult:
+    """The result of a plan before its requests are kept."""
+
+    schema: pa.Schema
+    """Its columns, `watched` ones included."""
+    batches: Iterator[pa.RecordBatch]
+    """Its rows, made as they are asked for."""
+    watched: Sequence[str] = ()
+    """Handle columns that are no part of the result: see `Kit.watched`."""
+
+    @property
+    def finished_schema(self) -> pa.Schema:
+        """The schema of the finished batches."""
+        names = [name for name in self.schema.names if name not in self.watched]
+        return finished_schema(pa.schema([self.schema.field(name) for name in names]))
+
+
+def finish_batches(
+    result: SmallResult,
+    engine: Engine,
+    context: QueryContext,
+    *,
+    batch_rows: int | None = None,
+    most_bytes: int | None = None,
+) -> Generator[pa.RecordBatch, None, None]:
+    """Finished batches in order, later ones made while the consumer works on one.
+
+    Args:
+        result: Of the plan.
+        engine: Settings, caches and decoders.
+        context: Of the run.
+        batch_rows: The most rows in a batch, the setting's by default.
+        most_bytes: The most bytes of a batch of several rows; a share of the budget by default.
+    """
+    config = engine.config
+    most_rows = batch_rows or config.batch_rows
+    share = most_bytes or max(1, config.memory_budget_bytes // _WINDOWS_AT_ONCE)
+    kit = Kit(
+        slots=find_slots(result.schema),
+        schema=result.finished_schema,
+        watched=result.watched,
+        media=Media(
+            context, engine.decoders, cost=engine.cost, decode_threads=config.decode_threads
+        ),
+        context=context,
+    )
+
+    def windows() -> Iterator[Window]:
+        checked = _checked_rows(result, kit, config.max_row_bytes)
+        for rows in cut_rows(checked, most_bytes=share, most_rows=most_rows):
+            begin = perf_counter()
+            planned = list(plan_rows(rows, lambda r: Window(r, kit), most_bytes=share))
+            context.metrics.add(plan_seconds=perf_counter() - begin)
+            yield from planned
+
+    if not kit.slots:
+        # Nothing to fetch or decode: no threads, and batches as the plan makes them.
+        for batch in result.batches:
+            yield Window(Rows(batch, [()] * batch.num_rows), kit).finish()
+        return
+    yield from run_jobs(
+        windows(),
+        budget_bytes=config.memory_budget_bytes,
+        fetch_threads=config.fetch_threads,
+        decode_threads=config.decode_threads,
+        stop=context.stop,
+    )
+
+
+def _checked_rows(result: SmallResult, kit: Kit, max_row_bytes: int) -> Iterator[Rows]:
+    for batch in result.batches:
+        begin = perf_counter()
+        cells = check_requests(batch, kit.slots, kit.context, max_row_bytes=max_row_bytes)
+        kit.context.metrics.add(plan_seconds=perf_counter() - begin)
+        yield Rows(batch, cells)

@@ -1,0 +1,79 @@
+"""A scan: outputs over one table, run over all its rows or over those of a key table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+import pyarrow as pa
+
+from ..storage.dataset import Dataset
+from .context import QueryContext
+from .failures import OnError
+from .keys import OnMissing, bind_key_table, require_no_aux, settle_missing
+from .query import Query, build_query
+from .requests import finished_schema
+from .result import Readable, Started
+from .run import finish_batches
+from .selection import Selection
+from .small import read_selected, read_stored
+from .workspace import Workspace
+
+
+class Scan(Readable):
+    """Expressions over a table, by name; it does not change, and runs any number of times."""
+
+    def __init__(self, workspace: Workspace, query: Query) -> None:
+        super().__init__()
+        self._workspace = workspace
+        self._query = query
+        self._schema = finished_schema(query.schema())
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the result."""
+        return self._schema
+
+    def _start(self, key_table: Any, on_error: OnError, on_missing: OnMissing) -> Started:
+        begin = perf_counter()
+        context = self._workspace.context(on_error)
+        query = self._query
+        dataset = self._workspace.snapshot(query.relation)
+        if key_table is None:
+            require_no_aux(query.aux)
+            small = read_stored(query, dataset, context)
+        else:
+            selection = self._select(dataset, key_table, on_missing, context)
+            small = read_selected(query, selection, context)
+        context.metrics.add(plan_seconds=perf_counter() - begin)
+        batches = finish_batches(small, self._workspace.engine, context)
+        return Started(self._schema, batches, context)
+
+    def _select(
+        self, dataset: Dataset, key_table: Any, on_missing: OnMissing, context: QueryContext
+    ) -> Selection:
+        """The rows that a key table asks for."""
+        query = self._query
+        bound = bind_key_table(key_table, key_schema=dataset.key_schema, aux=query.aux)
+        row_ids = dataset.find_keys(bound.keys)
+        bound, row_ids, dropped = settle_missing(bound, row_ids, on_missing)
+        context.metrics.add(rows_skipped=dropped)
+        return Selection(dataset, query.label, row_ids, bound)
+
+    def __repr__(self) -> str:
+        outputs = ", ".join(f"{name}: {expr!r}" for name, expr in self._query.outputs.items())
+        where = "" if self._query.where is None else f", where={self._query.where!r}"
+        limit = "" if self._query.limit is None else f", limit={self._query.limit}"
+        return f"Scan({{{outputs}}}{where}{limit})"
+
+
+def make_scan(
+    workspace: Workspace,
+    outputs: Mapping[str, object],
+    *,
+    where: object = None,
+    limit: int | None = None,
+) -> Scan:
+    """A checked scan; see `Marey.scan`."""
+    return Scan(workspace, build_query(outputs, where=where, limit=limit))

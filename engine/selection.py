@@ -1,0 +1,107 @@
+"""Rows chosen ahead of a scan, in the order in which it gives them: by keys, or by a condition.
+
+A selection is small whatever the table holds: a row id for each row, and what the key table
+brought along. A scan over one reads the stored columns that it needs chunk by chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ..expressions.auxiliary import Aux
+from ..expressions.dtypes import is_video
+from ..storage.dataset import Dataset
+from .context import QueryContext, VideoColumn
+from .flat import PLACE, choose, flat_schema
+from .keys import BoundKeys
+from .query import MISSING, Query
+
+_CHUNK_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Some rows of a snapshot, in order; a row may stand there more than once."""
+
+    dataset: Dataset
+    """The snapshot."""
+    label: str
+    """The table's name, for people."""
+    row_ids: pa.Array
+    """Stored row ids; null where the table lacks the key."""
+    bound: BoundKeys | None = None
+    """The key table, where there is one: a row for each row id."""
+
+    def __len__(self) -> int:
+        return len(self.row_ids)
+
+    def take(self, places: npt.NDArray[np.int64]) -> Selection:
+        """Some of the rows, in another order."""
+        at = pa.array(places)
+        bound = None
+        if self.bound is not None:
+            bound = BoundKeys(self.bound.keys.take(at), self.bound.aux.take(at))
+        return Selection(self.dataset, self.label, self.row_ids.take(at), bound)
+
+
+class SelectionReader:
+    """The flat columns of a selection, for one query."""
+
+    def __init__(self, selection: Selection, query: Query, context: QueryContext) -> None:
+        self._selection = selection
+        self._aux = query.aux
+        ids = selection.row_ids.fill_null(0).to_numpy()
+        tables = {
+            field.name: context.add(
+                VideoColumn(selection.dataset, selection.label, field.name, ids)
+            )
+            for field in selection.dataset.schema
+            if is_video(field.type)
+        }
+        known = set() if selection.bound is None else set(selection.bound.keys.column_names)
+        self._keys = sorted(query.columns & known)
+        stored = sorted(query.columns - known)
+        self._flat = choose(flat_schema(selection.dataset.schema), stored, tables)
+
+    def chunks(self) -> Iterator[pa.Table]:
+        """The rows in order, a bounded number at a time."""
+        for start in range(0, len(self._selection), _CHUNK_ROWS):
+            yield self._chunk(start, min(start + _CHUNK_ROWS, len(self._selection)))
+
+    def _chunk(self, start: int, stop: int) -> pa.Table:
+        count = stop - start
+        places = pa.array(np.arange(start, stop, dtype=np.uint64))
+        row_ids = self._selection.row_ids.slice(start, count)
+        columns = {MISSING: row_ids.is_null(), PLACE: places}
+        if len(self._flat.schema):
+            stored = self._take(row_ids)
+            flat = self._flat.assemble(stored, places)
+            columns |= dict(zip(flat.schema.names, flat.columns, strict=True))
+        bound = self._selection.bound
+        if bound is not None:
+            keys, aux = bound.keys.slice(start, count), bound.aux.slice(start, count)
+            columns |= {name: keys[name] for name in self._keys}
+            columns |= {
+                Aux(name, dtype=dtype).flat_name: aux[name] for name, dtype in self._aux.items()
+            }
+        return pa.table(columns)
+
+    def _take(self, row_ids: pa.Array) -> pa.RecordBatch:
+        """Stored columns of some rows; null in rows that are missing."""
+        found = row_ids.drop_null()
+        taken = self._selection.dataset.take(found, self._flat.stored)
+        if row_ids.null_count:
+            valid = row_ids.is_valid().to_numpy(zero_copy_only=False)
+            place = np.cumsum(valid) - 1
+            taken = taken.take(pa.array(place, pa.int64(), mask=~valid))
+        (batch,) = taken.combine_chunks().to_batches() or [_empty_batch(taken.schema)]
+        return batch
+
+
+def _empty_batch(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema)

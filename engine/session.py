@@ -1,0 +1,114 @@
+"""`Marey`: the way in. A root with projects of tables, and the queries over them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from ..errors import ConfigError
+from ..expressions.node import Expr
+from .catalog import Project
+from .config import EngineConfig
+from .scan import Scan, make_scan
+from .workspace import Workspace
+
+ROOT_VARIABLE = "MAREY_ROOT"
+
+
+class Marey:
+    """The tables below one root.
+
+    >>> import tempfile, pyarrow as pa
+    >>> db = Marey(tempfile.mkdtemp())
+    >>> key = {"clip_id": pa.int64()}
+    >>> clips = db.project("training").create_table("clips", key_schema=key)
+    >>> version = clips.write({"clip_id": [1, 2], "label": ["kitchen", "street"]})
+    >>> db.scan({"clip_id": clips["clip_id"]}, where=clips["label"] == "street").to_table()
+    pyarrow.Table
+    clip_id: int64
+    ----
+    clip_id: [[2]]
+
+    Args:
+        root: A folder or a URI; `$MAREY_ROOT` where it is left out.
+        storage_options: For a URI of an object store, by the names of `object_store`.
+        config: Settings.
+
+    Raises:
+        ConfigError: There is no root.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        *,
+        storage_options: Mapping[str, str] | None = None,
+        config: EngineConfig | None = None,
+    ) -> None:
+        found = root if root is not None else os.environ.get(ROOT_VARIABLE)
+        if not found:
+            raise ConfigError(
+                f"no root: give the folder that holds the tables, or set {ROOT_VARIABLE}"
+            )
+        if config is not None and not isinstance(config, EngineConfig):
+            raise ConfigError(f"config must be an EngineConfig, got {config!r}")
+        self._workspace = Workspace(found, storage_options, config or EngineConfig())
+
+    @property
+    def root(self) -> str:
+        """The folder or URI that holds the tables."""
+        root: str = self._workspace.catalog.root
+        return root
+
+    @property
+    def config(self) -> EngineConfig:
+        """The settings."""
+        return self._workspace.config
+
+    def project(self, name: str) -> Project:
+        """A project; it need not be there yet."""
+        return Project(self._workspace, name)
+
+    def projects(self) -> list[str]:
+        """The names of the projects that hold a table."""
+        names: list[str] = self._workspace.catalog.projects()
+        return names
+
+    def scan(
+        self,
+        outputs: Mapping[str, object],
+        *,
+        where: Expr | None = None,
+        limit: int | None = None,
+    ) -> Scan:
+        """A query over one table, checked now and run later.
+
+        Args:
+            outputs: Expressions by the names that they get in the result.
+            where: Which rows.
+            limit: The most rows.
+
+        Raises:
+            ExpressionError: Types do not fit, or not one table is read.
+        """
+        return make_scan(self._workspace, outputs, where=where, limit=limit)
+
+    def close(self) -> None:
+        """Let go of open tables and waiting decoders; a later use opens them again."""
+        self._workspace.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Marey({self.root!r})"

@@ -1,0 +1,136 @@
+"""The small part of a scan: conditions and outputs, over stored rows or chosen ones.
+
+Nothing here touches media. What comes out holds requests and handles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+from datafusion import DataFrame
+from datafusion.catalog import Table as PlanTable
+
+from ..expressions.sql_text import RewrittenSql
+from ..expressions.udf import VideoFunctions
+from ..storage.dataset import Dataset
+from .context import QueryContext
+from .flat import PLACE
+from .planning import VIDEO_BATCH_ROWS, new_session, stream
+from .provider import StoredTable
+from .query import Query, filter_plan, named, shape_plan
+from .run import SmallResult
+from .selection import Selection, SelectionReader
+
+_TABLE = "stored"
+
+
+def read_stored(query: Query, dataset: Dataset, context: QueryContext) -> SmallResult:
+    """The rows of a whole table, in stored order."""
+    watched = query.watched() if context.on_error == "skip" else {}
+    functions = VideoFunctions(context)
+
+    def plan() -> DataFrame:
+        frame = _stored_frame(query, dataset, context)
+        shaped = shape_plan(frame, query, functions, watched)
+        return shaped if query.limit is None else shaped.limit(query.limit)
+
+    schema = query.schema(list(watched.values()))
+    return SmallResult(schema, _fit(stream(plan, context), schema), list(watched.values()))
+
+
+def read_selected(query: Query, selection: Selection, context: QueryContext) -> SmallResult:
+    """The rows of a selection, in its order."""
+    watched = query.watched() if context.on_error == "skip" else {}
+    functions = VideoFunctions(context)
+    schema = query.schema(list(watched.values()))
+    batches = _over_chunks(
+        query, selection, context, lambda frame: shape_plan(frame, query, functions, watched)
+    )
+    return SmallResult(schema, _fit(batches, schema), list(watched.values()))
+
+
+def select_stored(query: Query, dataset: Dataset, context: QueryContext) -> Selection:
+    """The rows that the condition and the limit leave of a whole table."""
+    functions = VideoFunctions(context)
+
+    def plan() -> DataFrame:
+        frame = _stored_frame(query, dataset, context)
+        rows = filter_plan(frame, query, functions).select(named(PLACE))
+        return rows if query.limit is None else rows.limit(query.limit)
+
+    return Selection(dataset, query.label, _places(stream(plan, context)))
+
+
+def select_by_sql(
+    condition: RewrittenSql, dataset: Dataset, context: QueryContext, *, label: str
+) -> Selection:
+    """The rows of a whole table that satisfy a condition in SQL."""
+
+    def plan() -> DataFrame:
+        table = StoredTable(
+            dataset, context, label=label, batch_rows=VIDEO_BATCH_ROWS, numbered=True
+        )
+        session = new_session(VIDEO_BATCH_ROWS)
+        VideoFunctions(context).register(session)
+        session.register_table(_TABLE, PlanTable(table))
+        return session.table(_TABLE).filter(condition.text).select(named(PLACE))
+
+    batches = stream(plan, context)
+    return Selection(dataset, label, _places(batches))
+
+
+def select_among(query: Query, selection: Selection, context: QueryContext) -> Selection:
+    """The rows that the condition and the limit leave of a selection."""
+    if query.where is None and query.limit is None:
+        return selection
+    functions = VideoFunctions(context)
+    batches = _over_chunks(
+        query,
+        selection,
+        context,
+        lambda frame: filter_plan(frame, query, functions).select(named(PLACE)),
+    )
+    return selection.take(_places(batches).cast(pa.int64()).to_numpy())
+
+
+def _stored_frame(query: Query, dataset: Dataset, context: QueryContext) -> DataFrame:
+    table = StoredTable(
+        dataset, context, label=query.label, batch_rows=query.batch_rows, numbered=True
+    )
+    session = new_session(query.batch_rows)
+    session.register_table(_TABLE, PlanTable(table))
+    return session.table(_TABLE)
+
+
+def _over_chunks(
+    query: Query,
+    selection: Selection,
+    context: QueryContext,
+    shape: Callable[[DataFrame], DataFrame],
+) -> Iterator[pa.RecordBatch]:
+    """A plan over one chunk after the other, up to the limit."""
+    session = new_session(query.batch_rows)
+    left = len(selection) if query.limit is None else query.limit
+    for chunk in SelectionReader(selection, query, context).chunks():
+        if not left:
+            return
+        batches = chunk.to_batches(max_chunksize=query.batch_rows)
+
+        def plan(batches: list[pa.RecordBatch] = batches, most: int = left) -> DataFrame:
+            return shape(session.create_dataframe([batches])).limit(most)
+
+        for batch in stream(plan, context):
+            left -= batch.num_rows
+            yield batch
+
+
+def _fit(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The batches in the types that the query was checked to give."""
+    for batch in batches:
+        yield batch if batch.schema.equals(schema) else batch.cast(schema)
+
+
+def _places(batches: Iterator[pa.RecordBatch]) -> pa.Array:
+    columns = [batch.column(0) for batch in batches]
+    return pa.chunked_array(columns, pa.uint64()).combine_chunks()

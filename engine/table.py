@@ -1,0 +1,142 @@
+"""A stored table as users hold it: written to, named in expressions, seen at any version."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from ..errors import ConfigError, UnsupportedError
+from ..expressions.columns import Column, Relation, column
+from ..expressions.node import Expr
+from ..storage.dataset import Dataset, Version
+from ..storage.optimize import Optimized
+from .ingest import prepare_rows
+from .result import Readable
+from .rows import delete_rows
+from .workspace import Workspace
+
+
+class Table:
+    """A table; or a snapshot of one, which cannot be written to.
+
+    `table["label"]` is a column and `table["video"]["index"]["width"]` a field in one, both for
+    use in expressions.
+    """
+
+    def __init__(
+        self, workspace: Workspace, project: str, name: str, *, version: int | None = None
+    ) -> None:
+        self._workspace = workspace
+        self._project = project
+        self._name = name
+        self._version = version
+
+    @property
+    def name(self) -> str:
+        """Its name within the project."""
+        return self._name
+
+    @property
+    def project(self) -> str:
+        """The name of its project."""
+        return self._project
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Its columns; a video is a struct of `source` and `index`."""
+        return self._dataset().schema
+
+    @property
+    def key_schema(self) -> pa.Schema:
+        """Its key columns."""
+        return self._dataset().key_schema
+
+    def __getitem__(self, name: str) -> Column:
+        """A column, for use in expressions.
+
+        Raises:
+            ColumnNotFoundError: There is none of that name; the message offers near ones.
+        """
+        known = self._workspace.table(self._project, self._name)
+        if self._version is None and isinstance(name, str) and name in known.schema.names:
+            return column(self._relation(known), name)
+        # Another writer may have added it, or the table is a snapshot.
+        return column(self._relation(self._dataset()), name)
+
+    def write(self, data: Any) -> int:
+        """Insert rows with new keys; update those with known ones in the columns given.
+
+        All rows become part of the table at once, or none.
+
+        Args:
+            data: A dict of columns, an Arrow table, batch or reader, a list of dicts, a pandas
+                or polars frame, or a scan. Videos are `se.Video` values, or plain bytes in a
+                column that is a video column already.
+
+        Returns:
+            The number of the version that holds the rows.
+
+        Raises:
+            InputError: A value or a column does not fit; the message names it.
+            DuplicateKeyError: A key stands twice.
+            VideoError: A video cannot be indexed; the message names row, key and column.
+            ConflictError: Other writers were quicker each time.
+        """
+        dataset = self._writable()
+        if isinstance(data, Readable):
+            data = data.to_table()
+        given = prepare_rows(data, schema=dataset.schema, key_schema=dataset.key_schema)
+        version: int = dataset.write(given.table, given.videos)
+        return version
+
+    def delete(self, where: Expr | str) -> int:
+        """Delete the rows that satisfy a condition, and say how many those were.
+
+        Args:
+            where: An expression over the table's columns, or a condition in SQL.
+        """
+        return delete_rows(self._workspace, self._relation(self._writable()), where)
+
+    def count(self) -> int:
+        """How many rows there are."""
+        rows: int = self._dataset().count()
+        return rows
+
+    def versions(self) -> list[Version]:
+        """The versions that there still are, oldest first."""
+        listed: list[Version] = self._dataset().versions()
+        return listed
+
+    def snapshot(self, asof: int | datetime) -> Table:
+        """The table as it was: a version by its number, or the newest by a time."""
+        if isinstance(asof, bool) or not isinstance(asof, int | datetime):
+            raise ConfigError(f"asof is a version number or a datetime, got {asof!r}")
+        version = self._dataset().at(asof).version
+        return Table(self._workspace, self._project, self._name, version=version)
+
+    def optimize(self) -> Optimized:
+        """Merge small files and remove versions older than a week; rows stay as they are."""
+        done: Optimized = self._writable().optimize()
+        return done
+
+    def __repr__(self) -> str:
+        version = "" if self._version is None else f", version {self._version}"
+        return f"Table({self._project}.{self._name}{version})"
+
+    def _dataset(self) -> Dataset:
+        """What is seen now: the newest version, or the one of the snapshot."""
+        if self._version is None:
+            return self._workspace.newest(self._project, self._name)
+        return self._workspace.table(self._project, self._name).at(self._version)
+
+    def _writable(self) -> Dataset:
+        if self._version is not None:
+            raise UnsupportedError(f"{self!r} is a snapshot: it can be read, not changed")
+        return self._dataset()
+
+    def _relation(self, dataset: Dataset) -> Relation:
+        return self._workspace.relation(
+            self._project, self._name, dataset, version=self._version
+        )

@@ -1,0 +1,149 @@
+"""A window at work: planned, fetched, decoded, and made into one record batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from ..errors import MareyError
+from ..video.index.frames import FrameIndex
+from .context import QueryContext
+from .files_slot import FilesSlot
+from .frames_slot import FramesSlot
+from .index_cache import index_bytes
+from .media import Media
+from .requests import Slot, fill
+from .wanted import Refused, Wanted, WantedFile, WantedFrames
+from .windows import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What all windows of a run are made with."""
+
+    slots: Sequence[Slot]
+    """Where requests stand."""
+    schema: pa.Schema
+    """Of the finished batches."""
+    watched: Sequence[str]
+    """Handle columns of the plan that are not in the result: a row that one of them leads to is
+    left out once anything of it has failed."""
+    media: Media
+    """Fetches and decodes."""
+    context: QueryContext
+    """Of the run."""
+
+
+class Window:
+    """Some rows of a result: a job for `run_jobs`."""
+
+    def __init__(self, rows: Rows, kit: Kit) -> None:
+        """Plan the reads of all slots."""
+        self._batch = rows.batch
+        self._kit = kit
+        self._cells = [[cells[at] for cells in rows.cells] for at in range(len(kit.slots))]
+        self._slots = [
+            _slot_work(slot, cells, kit.media)
+            for slot, cells in zip(kit.slots, self._cells, strict=True)
+        ]
+
+    @property
+    def cost_bytes(self) -> int:
+        """Bytes that the window fetches and gives, and those of its frame indexes."""
+        held = sum(slot.cost_bytes for slot in self._slots)
+        return held + sum(map(index_bytes, self._indexes()))
+
+    def fetch(self) -> list[Callable[[], None]]:
+        """Read the bytes of all slots at once; the decoding that is left to do."""
+        ranges = [slot.ranges() for slot in self._slots]
+        fetched = self._kit.media.fetch([clip for own in ranges for clip in own])
+        tasks: list[Callable[[], None]] = []
+        for slot, own in zip(self._slots, ranges, strict=True):
+            tasks += slot.tasks(fetched[: len(own)])
+            fetched = fetched[len(own) :]
+        return tasks
+
+    def finish(self) -> pa.RecordBatch:
+        """The finished batch.
+
+        Raises:
+            MareyError: Of the first value that could not be made, if the run is to fail for it.
+        """
+        failed = self._report()
+        arrays = {
+            slot.path: work.column(rows)
+            for slot, work, rows in zip(self._kit.slots, self._slots, failed, strict=True)
+        }
+        small = self._batch.drop_columns(list(self._kit.watched))
+        batch = fill(small, self._kit.schema, arrays, self._kit.context.videos)
+        dropped = self._dropped(failed)
+        if dropped:
+            kept = [i not in dropped for i in range(batch.num_rows)]
+            batch = batch.filter(pa.array(kept, pa.bool_()))
+        self._count(batch.num_rows, failed, dropped)
+        return batch
+
+    def _report(self) -> list[set[int]]:
+        """Tell the context of every value that could not be made; for each slot its rows."""
+        failures: list[tuple[int, int, Wanted | Refused, MareyError]] = []
+        for at, (work, cells) in enumerate(zip(self._slots, self._cells, strict=True)):
+            errors = work.errors
+            for row, cell in enumerate(cells):
+                error = cell.error if isinstance(cell, Refused) else errors.get(row)
+                if cell is not None and error is not None:
+                    failures.append((row, at, cell, error))
+        failed: list[set[int]] = [set() for _ in self._slots]
+        for row, at, cell, error in sorted(failures, key=lambda failure: failure[:2]):
+            failed[at].add(row)
+            self._kit.context.fail(
+                cell.table,
+                cell.row,
+                error,
+                column=self._kit.slots[at].name,
+                frame=cell.frame if isinstance(cell, Refused) else None,
+            )
+        return failed
+
+    def _dropped(self, failed: Sequence[set[int]]) -> set[int]:
+        context = self._kit.context
+        if context.on_error != "skip":
+            return set()
+        dropped = {row for rows in failed for row in rows}
+        for name in self._kit.watched:
+            handles = self._batch.column(name)
+            tables, rows = handles.field(0).to_pylist(), handles.field(1).to_pylist()
+            places = enumerate(zip(tables, rows, strict=True))
+            dropped |= {i for i, place in places if context.has_failed(*place)}
+        return dropped
+
+    def _count(self, rows: int, failed: Sequence[set[int]], dropped: set[int]) -> None:
+        frames = sum(
+            len(cell.frames)
+            for gone, cells in zip(failed, self._cells, strict=True)
+            for row, cell in enumerate(cells)
+            if isinstance(cell, WantedFrames | WantedFile)
+            and row not in dropped
+            and row not in gone
+        )
+        self._kit.context.metrics.add(
+            rows=rows,
+            rows_skipped=len(dropped),
+            frames=frames,
+            source_bytes=sum(index.source_bytes for index in self._indexes()),
+        )
+
+    def _indexes(self) -> list[FrameIndex]:
+        """The clips that are read, each once."""
+        cells = [cell for column in self._cells for cell in column]
+        wanted = [c.index for c in cells if isinstance(c, WantedFrames | WantedFile)]
+        return list({id(index): index for index in wanted}.values())
+
+
+def _slot_work(
+    slot: Slot, cells: Sequence[Wanted | Refused | None], media: Media
+) -> FramesSlot | FilesSlot:
+    if slot.is_read:
+        return FramesSlot([c if isinstance(c, WantedFrames) else None for c in cells], media)
+    return FilesSlot([c if isinstance(c, WantedFile) else None for c in cells], media)

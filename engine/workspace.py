@@ -1,0 +1,106 @@
+"""What everything below one root shares: its tables as they were opened, settings, caches."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+
+from ..errors import ExpressionError, TableNotFoundError
+from ..expressions.columns import Relation
+from ..storage.catalog import Catalog
+from ..storage.dataset import Dataset
+from ..video.decode.pool import DecoderPool
+from ..video.plan import LOCAL, OBJECT_STORE
+from .config import EngineConfig
+from .context import QueryContext
+from .failures import OnError
+from .index_cache import IndexCache
+from .run import Engine
+
+
+class Workspace:
+    """Tables and the means to read them: pickled by root and settings, shared by threads."""
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        storage_options: Mapping[str, str] | None,
+        config: EngineConfig,
+    ) -> None:
+        self.catalog = Catalog(root, storage_options)
+        self.config = config
+        self._storage_options = dict(storage_options or {})
+        remote = "://" in self.catalog.root
+        self.engine = Engine(
+            config=config,
+            indexes=IndexCache(config.index_cache_bytes),
+            decoders=DecoderPool(),
+            cost=config.source_cost or (OBJECT_STORE if remote else LOCAL),
+        )
+        self._open: dict[tuple[str, str], Dataset] = {}
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Workspace, (self.catalog.root, self._storage_options, self.config)
+
+    def table(self, project: str, name: str) -> Dataset:
+        """A table as it was last seen; `refresh` or `newest` brings it up to date.
+
+        Raises:
+            TableNotFoundError: There is none of that name.
+        """
+        with self._lock:
+            dataset = self._open.get((project, name))
+        if dataset is None:
+            dataset = self.catalog.open_table(project, name)
+            with self._lock:
+                self._open[project, name] = dataset
+        return dataset
+
+    def newest(self, project: str, name: str) -> Dataset:
+        """A table at its newest version.
+
+        Raises:
+            TableNotFoundError: There is none of that name, or not any more.
+        """
+        dataset = self.table(project, name)
+        try:
+            dataset.refresh()
+        except TableNotFoundError:
+            self.forget(project, name)
+            return self.table(project, name)
+        return dataset
+
+    def snapshot(self, relation: Relation) -> Dataset:
+        """The version of a table that a run reads: the newest now, or the one asked for."""
+        match relation.token:
+            case (self.catalog.root, int(version)):
+                return self.table(relation.project, relation.name).at(version)
+            case (self.catalog.root, None):
+                newest = self.newest(relation.project, relation.name)
+                return newest.at(newest.version)
+        raise ExpressionError(
+            f"the columns are of {relation.project}.{relation.name} of another Marey"
+        )
+
+    def relation(
+        self, project: str, name: str, dataset: Dataset, version: int | None
+    ) -> Relation:
+        """A table as expressions see it."""
+        return Relation(project, name, dataset.schema, (self.catalog.root, version))
+
+    def forget(self, project: str, name: str) -> None:
+        """Open the table anew the next time."""
+        with self._lock:
+            self._open.pop((project, name), None)
+
+    def context(self, on_error: OnError = "raise") -> QueryContext:
+        """The state of a new run."""
+        return QueryContext(self.engine.indexes, on_error=on_error)
+
+    def close(self) -> None:
+        """Let go of open tables and waiting decoders; a later use opens them again."""
+        with self._lock:
+            self._open.clear()
+        self.engine.decoders.close()
