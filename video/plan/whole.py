@@ -37,7 +37,8 @@ def plan_whole(index: FrameIndex, targets: Int64s) -> list[SampleRun]:
     lost = targets[(index.flags[targets] & SampleFlag.LOST) != 0]
     if len(lost):
         raise BitstreamError(
-            f"sample {int(lost[0])} depends on a reference picture that the stream does not hold"
+            f"sample {int(lost[0])} depends on a reference picture that the stream "
+            "does not hold"
         )
     starts = index.decode_from[targets]
     runs: list[SampleRun] = []
