@@ -1,0 +1,167 @@
+"""The stored form: a round trip for any index, small, and FrameIndexError alone for junk."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import fields
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from marey.errors import FrameIndexError
+from marey.tests.support.frame_indexes import random_index, reference_graphs
+from marey.video.clips import ClipRecipe, make_clip
+from marey.video.index.build import build_frame_index
+from marey.video.index.encode import _HEAD, decode_index, encode_index
+from marey.video.index.frames import FrameIndex, SampleFlag
+from marey.video.source import BytesReader
+
+SEEDS = st.integers(0, 1 << 32)
+
+
+def assert_same(found: FrameIndex, expected: FrameIndex) -> None:
+    for field in fields(FrameIndex):
+        a, b = getattr(found, field.name), getattr(expected, field.name)
+        if isinstance(b, np.ndarray):
+            np.testing.assert_array_equal(a, b, err_msg=field.name)
+            assert a.dtype == b.dtype, field.name
+        else:
+            assert a == b, field.name
+
+
+@given(reference_graphs())
+def test_round_trip(index: FrameIndex) -> None:
+    assert_same(decode_index(encode_index(index)), index)
+
+
+@pytest.mark.parametrize("name", ["default", "open_gop", "edit_list", "mbaff", "raw_resized"])
+def test_round_trip_of_clips(name: str, clip: Callable[[str], bytes]) -> None:
+    index = build_frame_index(BytesReader(clip(name))).index
+    assert_same(decode_index(encode_index(index)), index)
+
+
+def body_of(blob: bytes) -> bytes:
+    size = _HEAD.unpack_from(blob)[10]
+    return pa.Codec("zstd").decompress(blob[_HEAD.size :], size, asbytes=True)
+
+
+def with_body(blob: bytes, body: bytes) -> bytes:
+    head = list(_HEAD.unpack_from(blob))
+    head[10] = len(body)
+    return _HEAD.pack(*head) + pa.Codec("zstd").compress(body, asbytes=True)
+
+
+def accept_or_refuse(blob: bytes) -> None:
+    """Decode; what is accepted keeps what plans rely on."""
+    try:
+        index = decode_index(blob)
+    except FrameIndexError:
+        return
+    n = index.sample_count
+    assert (index.size >= 0).all()
+    assert (index.offset >= 0).all()
+    assert (index.offset + index.size <= index.source_bytes).all()
+    assert len(index.references) == index.reference_start[-1]
+    assert (np.diff(index.reference_start) >= 0).all()
+    of = np.repeat(np.arange(n), np.diff(index.reference_start))
+    assert (index.references < of).all()
+    assert (index.references >= 0).all()
+    assert (index.decode_from <= np.arange(n)).all()
+    assert (index.flags[index.decode_from] & SampleFlag.START).all()
+    firsts = [sets.first_sample for sets in index.parameter_sets]
+    assert firsts == sorted(firsts)
+    for sets in index.parameter_sets:
+        assert sets.format.width > 0
+        assert sets.format.height > 0
+        assert sets.format.chroma_format_idc <= 3
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes(blob: bytes) -> None:
+    with pytest.raises(FrameIndexError):
+        decode_index(blob)
+
+
+@settings(max_examples=200)
+@given(SEEDS)
+def test_changed_columns(seed: int) -> None:
+    chance = random.Random(seed)
+    blob = encode_index(random_index(chance, chance.randint(1, 12)))
+    body = bytearray(body_of(blob))
+    for _ in range(chance.randint(1, 4)):
+        body[chance.randrange(len(body))] = chance.choice((0, 1, 2, 4, 8, 127, 128, 255))
+    accept_or_refuse(with_body(blob, bytes(body)))
+
+
+@given(SEEDS)
+def test_changed_or_cut_bytes(seed: int) -> None:
+    chance = random.Random(seed)
+    blob = bytearray(encode_index(random_index(chance, chance.randint(1, 12))))
+    at = chance.randrange(len(blob))
+    blob[at] ^= chance.randint(1, 255)
+    accept_or_refuse(bytes(blob))
+    accept_or_refuse(bytes(blob[:at]))
+
+
+def test_widest_columns_are_refused_or_sane() -> None:
+    """Eight bytes a value reach below 0 and past every sum."""
+    index = build_frame_index(BytesReader(make_clip(ClipRecipe("small", frames=4)))).index
+    blob = encode_index(index)
+    rng = random.Random(1)
+    for _ in range(300):
+        body = body_of(blob)
+        columns, at = [], 0
+        n, k = index.sample_count, index.frame_count
+        jumps, total = _HEAD.unpack_from(blob)[7:9]
+        for count in (n, n, n, jumps, jumps, n, total, total, k, k, n, n):
+            width = body[at]
+            planes = np.frombuffer(body, np.uint8, width * count, at + 1).reshape(width, count)
+            columns.append(planes)
+            at += 1 + width * count
+        which = rng.randrange(len(columns))
+        wide = np.zeros((8, columns[which].shape[1]), np.uint8)
+        wide[: len(columns[which])] = columns[which]
+        for _ in range(rng.randint(1, 3)):
+            if wide.size:
+                wide[rng.randrange(8), rng.randrange(wide.shape[1])] = rng.choice((1, 128, 255))
+        columns[which] = wide
+        changed = b"".join(bytes([len(c)]) + c.tobytes() for c in columns) + body[at:]
+        accept_or_refuse(with_body(blob, changed))
+
+
+def test_a_claimed_size_is_not_allocated() -> None:
+    index = build_frame_index(BytesReader(make_clip(ClipRecipe("small", frames=4)))).index
+    blob = bytearray(encode_index(index))
+    for claim in (1 << 31, (1 << 32) - 1):
+        head = list(_HEAD.unpack_from(blob))
+        head[10] = claim
+        tracemalloc.start()
+        with pytest.raises(FrameIndexError):
+            decode_index(_HEAD.pack(*head) + bytes(blob[_HEAD.size :]))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        tracemalloc.stop()
+
+
+def test_a_newer_version_is_refused_by_name() -> None:
+    index = build_frame_index(BytesReader(make_clip(ClipRecipe("small", frames=4)))).index
+    blob = bytearray(encode_index(index))
+    blob[4] += 1
+    with pytest.raises(FrameIndexError, match="newer"):
+        decode_index(bytes(blob))
+
+
+@pytest.mark.parametrize(
+    "x264",
+    ["", "bframes=5:b-pyramid=normal:ref=4", "keyint=30:scenecut=0", "cabac=0:ref=3:bframes=0"],
+)
+def test_six_bytes_a_frame_on_ordinary_clips(x264: str) -> None:
+    recipe = ClipRecipe("long", width=64, height=48, frames=500, x264=x264)
+    index = build_frame_index(BytesReader(make_clip(recipe))).index
+    sets = sum(len(nal) for s in index.parameter_sets for nal in (*s.sps, *s.pps, *s.sei))
+    spent = len(encode_index(index)) - _HEAD.size - sets
+    assert spent <= 6 * index.frame_count, spent / index.frame_count
