@@ -37,6 +37,7 @@ FEW_ROWS = 4
 """Up to so many rows of a local table are quicker through handles: measured, see decision 3."""
 
 _FILE_BYTES = 2048
+_LANCE_ERRORS = (OSError, ValueError, RuntimeError, OverflowError)
 _EXTERNAL = 3
 _ABSOLUTE = 0
 
@@ -70,7 +71,7 @@ def _read_batch(
     wanted = [(row, start, end - start) for row, start, end in requests]
     try:
         read = handle.lance.read_blob_ranges(_path(column), wanted, selector="ids")
-    except (OSError, ValueError, RuntimeError):
+    except _LANCE_ERRORS:
         return None
     found = [memoryview(data) for _, _, data in read if data is not None]
     return [*found] if len(found) == len(requests) else None
@@ -109,7 +110,7 @@ def _open_blob(handle: Handle, column: str, row: int, files: Cache[BlobFile]) ->
     where = f"column {column!r}, row id {row} in version {handle.version} of {handle.uri}"
     try:
         (file,) = handle.lance.take_blobs(_path(column), ids=[row])
-    except (OSError, ValueError, RuntimeError) as error:
+    except _LANCE_ERRORS as error:
         if "deleted or not found" in str(error):
             raise NotFoundError(f"{where}: there is no such row") from error
         raise StorageError(f"{where}: {lance_message(error)}") from error
@@ -125,7 +126,7 @@ def _read_file(
     try:
         read: list[bytes] = file.read_ranges(ranges)
         return read
-    except (OSError, ValueError, RuntimeError) as error:
+    except _LANCE_ERRORS as error:
         raise _source_error(handle, column, row, error) from error
 
 

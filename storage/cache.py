@@ -1,8 +1,7 @@
-"""A cache that is bounded in bytes, safe between threads, and empty in a forked process."""
+"""A cache that is bounded in bytes and safe between threads."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -23,11 +22,12 @@ class Cache(Generic[Value]):
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._reset()
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
+        self._bytes = 0
 
     def get(self, key: Hashable) -> Value | None:
         """The value kept under `key`, or None."""
-        self._notice_fork()
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
@@ -37,7 +37,6 @@ class Cache(Generic[Value]):
 
     def put(self, key: Hashable, value: Value, *, size: int) -> None:
         """Keep a value of `size` bytes, unless it is larger than the whole cache."""
-        self._notice_fork()
         with self._lock:
             _, replaced = self._entries.pop(key, (None, 0))
             self._bytes -= replaced
@@ -58,14 +57,3 @@ class Cache(Generic[Value]):
     def max_bytes(self) -> int:
         """Bytes that may be kept."""
         return self._max_bytes
-
-    def _notice_fork(self) -> None:
-        # The lock may have been held at the fork, and Lance's handles do not survive one.
-        if self._process != os.getpid():
-            self._reset()
-
-    def _reset(self) -> None:
-        self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
-        self._bytes = 0

@@ -23,7 +23,13 @@ from typing import Final
 import lance
 import pyarrow as pa
 
-from ..errors import InputError, TableExistsError, TableNotFoundError, UnsupportedError
+from ..errors import (
+    InputError,
+    StorageError,
+    TableExistsError,
+    TableNotFoundError,
+    UnsupportedError,
+)
 from .dataset import Caches, Dataset, open_dataset
 from .handle import FORMAT, FORMAT_KEY, KEY_COLUMNS_KEY, TABLE_ID_KEY, Handle, translate_errors
 from .schema import to_key_schema
@@ -73,7 +79,7 @@ class Catalog:
         """The names of a project's tables; none if there is no such project."""
         folder = self._local_root() / _check_name("project", project)
         names = [n.removesuffix(_SUFFIX) for n in _folders(folder) if n.endswith(_SUFFIX)]
-        return [name for name in names if self._exists(project, name)]
+        return [name for name in names if self._is_listed(project, name)]
 
     def create_table(
         self, project: str, name: str, *, key_schema: pa.Schema, exist_ok: bool = False
@@ -166,6 +172,12 @@ class Catalog:
         except TableNotFoundError:
             return False
         return True
+
+    def _is_listed(self, project: str, name: str) -> bool:
+        try:
+            return self._exists(project, name)
+        except (StorageError, UnsupportedError):
+            return True  # it is there; opening it says that it is damaged, or too new
 
     def _uri(self, project: str, name: str) -> str:
         _check_name("project", project)

@@ -56,19 +56,24 @@ class Dataset:
     """A table, seen at one version until `refresh` or a write of its own moves it.
 
     Reads may run in any number of threads. A dataset pickles by its URI, a snapshot by URI and
-    version; neither may be used in a process that was forked while a call was under way.
+    version. A forked process is refused: Lance does not survive a fork.
     """
 
     def __init__(
         self, handle: Handle, *, caches: Caches | None = None, snapshot: bool = False
     ) -> None:
-        self._handle = handle
+        self._held = handle
         self._caches = caches or Caches.empty()
         self._snapshot = snapshot
         self._lock = threading.Lock()
 
+    @property
+    def _handle(self) -> Handle:
+        self._held.check_process()
+        return self._held
+
     def __reduce__(self) -> tuple[object, ...]:
-        handle = self._handle
+        handle = self._held
         version = handle.version if self._snapshot else None
         return _open, (handle.uri, version, handle.storage_options)
 
@@ -78,7 +83,7 @@ class Dataset:
     @property
     def uri(self) -> str:
         """Where the table is."""
-        return self._handle.uri
+        return self._held.uri
 
     @property
     def table_id(self) -> str:
@@ -88,7 +93,7 @@ class Dataset:
     @property
     def version(self) -> int:
         """The version that is seen."""
-        return self._handle.version
+        return self._held.version
 
     @property
     def schema(self) -> pa.Schema:
@@ -109,7 +114,7 @@ class Dataset:
     def versions(self) -> list[Version]:
         """The versions that there still are, oldest first."""
         with translate_errors(f"versions of {self.uri}"):
-            listed = self._handle.reopen().versions()
+            listed = self._handle.lance.versions()
         # Lance gives the local time without saying so.
         times = [cast(datetime, listing["timestamp"]).astimezone() for listing in listed]
         return [Version(v["version"], time) for v, time in zip(listed, times, strict=True)]
@@ -285,9 +290,9 @@ class Dataset:
 
     def _advance(self, handle: Handle) -> None:
         with self._lock:
-            replaced = handle.table_id != self._handle.table_id
-            if replaced or handle.version > self._handle.version:
-                self._handle = handle
+            replaced = handle.table_id != self._held.table_id
+            if replaced or handle.version > self._held.version:
+                self._held = handle
 
 
 def open_dataset(

@@ -1,7 +1,9 @@
 """One version of one Lance dataset, opened where it is used; and Lance's errors as ours.
 
-Lance runs threads that a fork does not copy: a handle taken through a fork or a pickle hangs or
-crashes. A `Handle` holds a URI and a version, and opens the dataset anew in each process.
+Lance runs threads, and a fork copies none of them: a dataset that is used on the other side of
+one hangs or crashes now and then, even if it is opened anew there. So a `Handle` knows its
+process and refuses another. It pickles by URI and version: spawned workers open it for
+themselves.
 """
 
 from __future__ import annotations
@@ -72,12 +74,22 @@ class Handle:
     def __reduce__(self) -> tuple[object, ...]:
         return _reopen, (self.uri, self.version, self.storage_options)
 
+    def check_process(self) -> None:
+        """Refuse to be used on the other side of a fork.
+
+        Raises:
+            UnsupportedError: The process was forked after the dataset was opened.
+        """
+        if self._process != os.getpid():
+            raise UnsupportedError(
+                f"{self.uri} was opened before this process was forked, and Lance's threads do "
+                "not survive that: start workers with multiprocessing's 'spawn' method"
+            )
+
     @property
     def lance(self) -> LanceDataset:
         """The open dataset, for reading: methods that write move its version."""
-        if self._process != os.getpid():
-            self._opened = self._open(self.version)
-            self._process = os.getpid()
+        self.check_process()
         return self._opened
 
     def reopen(self) -> LanceDataset:

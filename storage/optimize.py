@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ..errors import InputError
+from lance import LanceDataset
+
+from ..errors import ConflictError, InputError
 from .handle import Handle, translate_errors
 from .read import quote
 from .schema import SOURCE
@@ -22,6 +24,7 @@ _FRAGMENT_ROWS = 1 << 20
 _BATCH_BYTES = 32 << 20
 _BATCH_ROWS = 1024
 _EXTERNAL = 3
+_ATTEMPTS = 3
 _DELETED_SHARE = 0.2
 """A fragment with more deleted rows than this is rewritten, to give their bytes back."""
 
@@ -63,29 +66,45 @@ def optimize(handle: Handle, *, keep_versions_seconds: float, only_writer: bool)
         raise InputError(
             f"keep_versions_seconds must be 0 or more, got {keep_versions_seconds}"
         )
-    sizes = _fragment_sizes(handle)
-    row_bytes = _media_row_bytes(handle)
-    target_rows = max(2, min(_FRAGMENT_ROWS, _FRAGMENT_BYTES // row_bytes))
     # Zero would say "no limit" to Lance.
     age = max(timedelta(seconds=keep_versions_seconds), timedelta(microseconds=1))
-    with translate_errors(f"optimize of {handle.uri}"):
-        dataset = handle.reopen()
-        dataset.optimize.compact_files(
-            target_rows_per_fragment=target_rows,
-            materialize_deletions_threshold=_DELETED_SHARE,
-            excluded_fragment_ids=fragments_to_leave(sizes, target_rows),
-            batch_size=max(1, min(_BATCH_ROWS, _BATCH_BYTES // row_bytes)),
-            num_threads=1,
-        )
+    before = len(handle.lance.get_fragments())
+    dataset = _compact(handle)
+    with translate_errors(f"cleanup of {handle.uri}"):
         removed = dataset.cleanup_old_versions(
             older_than=age, delete_unverified=only_writer, error_if_tagged_old_versions=False
         )
         return Optimized(
-            fragments_before=len(sizes),
+            fragments_before=before,
             fragments_after=len(dataset.get_fragments()),
             versions_removed=removed.old_versions,
             bytes_removed=removed.bytes_removed,
         )
+
+
+def _compact(handle: Handle) -> LanceDataset:
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _compact_once(handle)
+        except ConflictError:
+            # A write into a fragment that was being merged: it wins, this starts over.
+            handle = Handle(handle.uri, storage_options=handle.storage_options)
+    return _compact_once(handle)
+
+
+def _compact_once(handle: Handle) -> LanceDataset:
+    row_bytes = _media_row_bytes(handle)
+    target_rows = max(2, min(_FRAGMENT_ROWS, _FRAGMENT_BYTES // row_bytes))
+    dataset = handle.reopen()
+    with translate_errors(f"optimize of {handle.uri}"):
+        dataset.optimize.compact_files(
+            target_rows_per_fragment=target_rows,
+            materialize_deletions_threshold=_DELETED_SHARE,
+            excluded_fragment_ids=fragments_to_leave(_sizes(dataset), target_rows),
+            batch_size=max(1, min(_BATCH_ROWS, _BATCH_BYTES // row_bytes)),
+            num_threads=1,
+        )
+    return dataset
 
 
 def fragments_to_leave(sizes: Sequence[FragmentSize], target_rows: int) -> list[int]:
@@ -100,7 +119,7 @@ def fragments_to_leave(sizes: Sequence[FragmentSize], target_rows: int) -> list[
     [0]
     """
     left: list[int] = []
-    runs = [[]] if not sizes else _small_runs(sizes, target_rows)
+    runs = _small_runs(sizes, target_rows)
     while runs:
         run = runs.pop()
         rows = sum(size.rows for size in run)
@@ -122,10 +141,10 @@ def _small_runs(sizes: Sequence[FragmentSize], target_rows: int) -> list[list[Fr
     return runs
 
 
-def _fragment_sizes(handle: Handle) -> list[FragmentSize]:
+def _sizes(dataset: LanceDataset) -> list[FragmentSize]:
     return [
         FragmentSize(m.id, m.num_rows, m.num_deletions)
-        for m in (fragment.metadata for fragment in handle.lance.get_fragments())
+        for m in (fragment.metadata for fragment in dataset.get_fragments())
     ]
 
 

@@ -291,7 +291,8 @@ def frame_graphs(handle: Handle, row_ids: RowIds, column: str) -> list[memoryvie
     """The frame graphs of videos; see `Dataset.frame_graphs`."""
     path = f"{column}.{INDEX}.{FRAME_GRAPH.name}"
     graphs = take(handle, row_ids, [path])[path]
-    return [memoryview(graph.as_buffer()) if graph.is_valid else None for graph in graphs]
+    # Arrow's buffers hold signed bytes.
+    return [memoryview(g.as_buffer()).cast("B") if g.is_valid else None for g in graphs]
 
 
 def _row_ids(row_ids: RowIds) -> npt.NDArray[np.uint64]:

@@ -11,6 +11,7 @@ Three ways for a row to be written, chosen so that media are copied only when th
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -63,7 +64,7 @@ def widen(handle: Handle, fields: list[pa.Field]) -> lance.LanceDataset:
     """
     dataset = handle.lance
     scratch = lance.LanceDataset.commit(
-        "memory://schema", LanceOperation.Overwrite(dataset.lance_schema, [])
+        f"memory://{uuid.uuid4().hex}", LanceOperation.Overwrite(dataset.lance_schema, [])
     )
     scratch.add_columns(to_stored(pa.schema(fields)))
     return lance.LanceDataset.commit(
