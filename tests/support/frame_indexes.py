@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 from hypothesis import strategies as st
 
+from marey.video.h264.nal import NAL_PPS, NAL_SEI, NAL_SPS
 from marey.video.index.frames import FrameIndex, ParameterSets, PictureFormat, SampleFlag
 from marey.video.timing import Timebase
 
@@ -103,17 +104,19 @@ def _column(chance: Random, count: int, bits: int) -> np.ndarray:
 
 def _parameter_sets(chance: Random, n: int) -> tuple[ParameterSets, ...]:
     later = chance.sample(range(1, n), min(n - 1, chance.randint(0, 3)))
-    pool = [chance.randbytes(chance.randint(1, 40)) for _ in range(5)]
+    pool = [chance.randbytes(chance.randint(3, 40)) for _ in range(5)]
 
-    def nals() -> tuple[bytes, ...]:
-        return tuple(chance.choices(pool, k=chance.randint(0, 3)))
+    def nals(kind: int) -> tuple[bytes, ...]:
+        return tuple(
+            bytes([kind]) + body for body in chance.choices(pool, k=chance.randint(0, 3))
+        )
 
     return tuple(
         ParameterSets(
             first_sample=first,
-            sps=nals(),
-            pps=nals(),
-            sei=nals(),
+            sps=nals(NAL_SPS),
+            pps=nals(NAL_PPS),
+            sei=nals(NAL_SEI),
             format=PictureFormat(
                 chance.randint(1, 16000),
                 chance.randint(1, 16000),

@@ -9,12 +9,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+from ..h264.nal import NAL_PPS, NAL_SEI, NAL_SPS
 from .columns import ColumnReader, require
 from .frames import ParameterSets, PictureFormat
 
 _STATE = struct.Struct("<IIIBBBBHB")
 _NUMBER_BYTES = 4
 _LENGTH_BYTES = 2
+# An avcC record repeats the first bytes of an SPS.
+_LEAST_BYTES = {NAL_SPS: 4, NAL_PPS: 1, NAL_SEI: 1}
 _BIT_DEPTHS = range(8, 15)
 _CHROMA_FORMATS = range(4)
 
@@ -75,12 +78,10 @@ def _unpack_state(body: ColumnReader, nals: Sequence[bytes]) -> ParameterSets:
         f"pictures of {width}x{height}, {depth_luma} and {depth_chroma} bits, "
         f"chroma format {chroma}",
     )
-    lists = []
-    for length in counts:
-        numbers = [body.u(_NUMBER_BYTES) for _ in range(length)]
-        require(all(n < len(nals) for n in numbers), f"parameter sets {numbers} of {len(nals)}")
-        lists.append(tuple(nals[n] for n in numbers))
-    sps, pps, sei = lists
+    sps, pps, sei = (
+        _named(body, count, nals, kind)
+        for count, kind in zip(counts, (NAL_SPS, NAL_PPS, NAL_SEI), strict=True)
+    )
     return ParameterSets(
         first_sample=first_sample,
         sps=sps,
@@ -88,3 +89,17 @@ def _unpack_state(body: ColumnReader, nals: Sequence[bytes]) -> ParameterSets:
         sei=sei,
         format=PictureFormat(width, height, depth_luma, depth_chroma, chroma),
     )
+
+
+def _named(
+    body: ColumnReader, count: int, nals: Sequence[bytes], kind: int
+) -> tuple[bytes, ...]:
+    """NAL units of one type, by their places in the table."""
+    numbers = [body.u(_NUMBER_BYTES) for _ in range(count)]
+    require(all(n < len(nals) for n in numbers), f"parameter sets {numbers} of {len(nals)}")
+    named = tuple(nals[n] for n in numbers)
+    require(
+        all(len(nal) >= _LEAST_BYTES[kind] and nal[0] & 31 == kind for nal in named),
+        f"{[nal[:4].hex() for nal in named]} are not NAL units of type {kind}",
+    )
+    return named
