@@ -7,21 +7,22 @@ missing. Nothing here recurses, so no file can nest boxes too deeply.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...errors import BoxError
 from ..bits.cursor import Cursor
 
 # No box of ours has more children: a movie has a few tracks, a track fragment some runs.
 _MAX_CHILDREN = 1 << 16
-_COMPACT_HEADER = 8
+_COMPACT_FIELDS = struct.Struct(">I4s")
+_COMPACT_HEADER = _COMPACT_FIELDS.size
 _LARGE_HEADER = 16
 
 
-@dataclass(frozen=True, slots=True)
-class BoxHeader:
-    """The first bytes of a box."""
+class BoxHeader(NamedTuple):
+    """The first bytes of a box. A tuple: a file can have hundreds of thousands of boxes."""
 
     type: str
     """Four-character code, Latin-1."""
@@ -55,8 +56,7 @@ def parse_header(data: memoryview, start: int) -> BoxHeader:
     return BoxHeader(box_type, size, header_size)
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A box whose body is in memory.
 
     >>> moov = parse_box(build_box("moov", build_box("free"), build_box("skip", b"abc")))
@@ -91,19 +91,20 @@ class Box:
         Bytes at the end that are too few for a header are padding, and a size that is smaller
         than a header ends the list: QuickTime closes some lists with 4 zero bytes.
         """
-        at, end = after, len(self.body)
+        body, at, end = self.body, after, len(self.body)
         for _ in range(_MAX_CHILDREN):
             if end - at < _COMPACT_HEADER:
                 return
-            try:
-                header = parse_header(self.body[at : at + _LARGE_HEADER], self.body_start + at)
-            except BoxError:
+            size, code = _COMPACT_FIELDS.unpack_from(body, at)
+            first = at + _COMPACT_HEADER
+            if size == 1:
+                first = at + _LARGE_HEADER
+                size = int.from_bytes(body[at + _COMPACT_HEADER : first])
+            if 0 < size < first - at or first > end:
                 return
-            stop = min(at + header.size, end) if header.size else end
-            body = at + header.header_size
-            yield Box(
-                header.type, self.body_start + at, self.body_start + body, self.body[body:stop]
-            )
+            stop = min(at + size, end) if size else end
+            base = self.body_start
+            yield Box(code.decode("latin-1"), base + at, base + first, body[first:stop])
             at = stop
         raise BoxError(
             f"{self.type} at {self.start}: expected at most {_MAX_CHILDREN} boxes in it"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from .fragments import (
     parse_tfhd,
     parse_trun,
 )
-from .samples import Bools, Int32s, SampleTable, check_count
+from .samples import SampleTable, check_count
 from .tables import Int64s
 
 _INT32_MAX = (1 << 31) - 1
@@ -55,18 +56,15 @@ class FragmentedTrack:
     """What an edit list takes off every time."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Piece:
-    """The samples of one run."""
+class _Piece(NamedTuple):
+    """One run, and where it begins. Its arrays are made with those of all others, at once."""
 
-    offset: Int64s
-    size: Int64s
-    dts: Int64s
-    duration: Int64s
-    composition_offset: Int64s
-    description: Int32s
-    sync: Bools
-    overlapping: Bools
+    run: TrackRun
+    defaults: SampleDefaults
+    first_byte: int
+    start: int
+    overlaps_until: int
+    """Samples that decode up to here overlap the run before."""
 
 
 def append_fragments(
@@ -156,7 +154,7 @@ class _Collector:
         self._file_size = file_size
         self._shift = track.samples.moov_shift_ticks
         self._composed = track.samples.composed
-        self._last_dts: int | None = None
+        self._last_dts = -_FARTHEST
         self._start_in_moof: int | None = None
         self._next_in_traf: int | None = None
         self._pieces: list[_Piece] = []
@@ -197,38 +195,22 @@ class _Collector:
         """Add a run's samples; returns the byte after the last one."""
         self._count += run.count
         check_count(self._count, self._file_size, f"trun at {box.start}")
-        size = _each(run.size, defaults.size, run.count)
-        duration = _each(run.duration_ticks, defaults.duration_ticks, run.count)
-        composition = _each(run.composition_offset_ticks, 0, run.count)
-        flags = _each(run.flags, defaults.flags, run.count)
-        if run.flags is None and run.first_flags is not None:
-            flags[0] = run.first_flags
         start, first_byte = self._start(index_time), base + run.data_offset
         if not 0 <= first_byte < _FARTHEST or start >= _FARTHEST:
             raise BoxError(
                 f"trun at {box.start}: expected a place and a time within 62 bits, "
                 f"got byte {first_byte} and time {start}"
             )
-        dts = start + np.cumsum(duration) - duration
-        ends = np.cumsum(size)
-        last = self._last_dts
-        self._pieces.append(
-            _Piece(
-                offset=first_byte + ends - size,
-                size=size,
-                dts=dts,
-                duration=duration,
-                composition_offset=composition,
-                description=np.full(run.count, defaults.description - 1, np.int32),
-                sync=(flags & (SAMPLE_IS_NON_SYNC | SAMPLE_DEPENDS_ON_OTHERS)) == 0,
-                overlapping=np.zeros(run.count, np.bool_) if last is None else dts <= last,
-            )
-        )
-        self._last_dts = int(dts[-1])
-        self.end = self._next_in_traf = int(dts[-1] + duration[-1])
-        self._shift = max(self._shift, min(-int(composition.min()), _INT32_MAX))
-        self._composed |= run.composition_offset_ticks is not None
-        return first_byte + int(ends[-1])
+        self._pieces.append(_Piece(run, defaults, first_byte, start, self._last_dts))
+        end = start + _total(run.duration_ticks, defaults.duration_ticks, run.count)
+        last = run.duration_ticks
+        self._last_dts = end - (defaults.duration_ticks if last is None else int(last[-1]))
+        self.end = self._next_in_traf = end
+        if run.composition_offset_ticks is not None:
+            self._composed = True
+            lowest = int(run.composition_offset_ticks.min())
+            self._shift = max(self._shift, min(-lowest, _INT32_MAX))
+        return first_byte + _total(run.size, defaults.size, run.count)
 
     def _start(self, index_time: int | None) -> int:
         """When a run begins."""
@@ -247,37 +229,52 @@ class _Collector:
         Args:
             stepwise: Samples get the shift that was known when their fragment was reached.
         """
-        base = self.track.samples
-        if not self._pieces:
+        base, pieces = self.track.samples, self._pieces
+        if not pieces:
             return base
-        pieces = self._pieces
+        count = np.array([p.run.count for p in pieces])
+        first = np.cumsum(count) - count
+        size = _column((p.run.size, p.defaults.size, p.run.count) for p in pieces)
+        duration = _column(
+            (p.run.duration_ticks, p.defaults.duration_ticks, p.run.count) for p in pieces
+        )
+        flags = _column((p.run.flags, p.defaults.flags, p.run.count) for p in pieces)
+        for piece, at in zip(pieces, first.tolist(), strict=True):
+            if piece.run.flags is None and piece.run.first_flags is not None:
+                flags[at] = piece.run.first_flags
+
+        def each(values: Iterable[int]) -> Int64s:
+            return np.repeat(np.fromiter(values, np.int64, len(pieces)), count)
+
+        dts = each(p.start for p in pieces) + _sums_before(duration, first, count)
         total = len(base) + self._count
         shift = np.full(total, self._shift)
         if stepwise:
             done = len(base)
             shift[:done] = base.moov_shift_ticks
-            for count, known in self._shifts:
-                shift[done : len(base) + count] = known
-                done = len(base) + count
-        return SampleTable(
-            offset=np.concatenate([base.offset, *(p.offset for p in pieces)]),
-            size=np.concatenate([base.size, *(p.size for p in pieces)]),
-            dts_ticks=np.concatenate([base.dts_ticks, *(p.dts for p in pieces)]),
-            duration_ticks=np.concatenate([base.duration_ticks, *(p.duration for p in pieces)]),
-            composition_offset_ticks=np.concatenate(
-                [base.composition_offset_ticks, *(p.composition_offset for p in pieces)]
+            for reached, known in self._shifts:
+                shift[done : len(base) + reached] = known
+                done = len(base) + reached
+        late = SampleTable(
+            offset=each(p.first_byte for p in pieces) + _sums_before(size, first, count),
+            size=size,
+            dts_ticks=dts,
+            duration_ticks=duration,
+            composition_offset_ticks=_column(
+                (p.run.composition_offset_ticks, 0, p.run.count) for p in pieces
             ),
-            description=np.concatenate([base.description, *(p.description for p in pieces)]),
-            sync=np.concatenate([base.sync, *(p.sync for p in pieces)]),
-            overlapping=np.concatenate([base.overlapping, *(p.overlapping for p in pieces)]),
+            description=each(p.defaults.description - 1 for p in pieces).astype(np.int32),
+            sync=(flags & (SAMPLE_IS_NON_SYNC | SAMPLE_DEPENDS_ON_OTHERS)) == 0,
+            overlapping=dts <= each(p.overlaps_until for p in pieces),
             shift_ticks=shift,
             moov_shift_ticks=base.moov_shift_ticks,
             in_moov=base.in_moov,
-            first_run=len(pieces[0].dts),
+            first_run=pieces[0].run.count,
             timed=base.timed,
             composed=self._composed,
             overfull=base.overfull,
         )
+        return late.after(base)
 
 
 class _IndexTimes:
@@ -308,5 +305,18 @@ class _IndexTimes:
             self.is_complete |= to_the_end and not sidx.offset_from_index
 
 
-def _each(values: Int64s | None, default: int, count: int) -> Int64s:
-    return np.full(count, default, np.int64) if values is None else values.copy()
+def _total(values: Int64s | None, default: int, count: int) -> int:
+    return default * count if values is None else int(values.sum())
+
+
+def _column(runs: Iterable[tuple[Int64s | None, int, int]]) -> Int64s:
+    """One field of all samples: stored values, or as many defaults."""
+    return np.concatenate(
+        [np.full(n, default) if values is None else values for values, default, n in runs]
+    )
+
+
+def _sums_before(values: Int64s, first: Int64s, count: Int64s) -> Int64s:
+    """The sum of the values before each within its run."""
+    before = np.cumsum(values) - values
+    return before - np.repeat(before[first], count)

@@ -8,7 +8,7 @@ bytes of the file stand behind them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +92,25 @@ class SampleTable:
     def beyond(self, size: int) -> Int64s:
         """The samples that do not lie whole within `size` bytes: those that a cut file lost."""
         return np.flatnonzero(self.offset + self.size > size)
+
+    def after(self, earlier: SampleTable) -> SampleTable:
+        """These samples, with those of another table before them.
+
+        What is not told of single samples, and `shift_ticks`, holds for both already.
+        """
+        return replace(
+            self,
+            offset=np.concatenate((earlier.offset, self.offset)),
+            size=np.concatenate((earlier.size, self.size)),
+            dts_ticks=np.concatenate((earlier.dts_ticks, self.dts_ticks)),
+            duration_ticks=np.concatenate((earlier.duration_ticks, self.duration_ticks)),
+            composition_offset_ticks=np.concatenate(
+                (earlier.composition_offset_ticks, self.composition_offset_ticks)
+            ),
+            description=np.concatenate((earlier.description, self.description)),
+            sync=np.concatenate((earlier.sync, self.sync)),
+            overlapping=np.concatenate((earlier.overlapping, self.overlapping)),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

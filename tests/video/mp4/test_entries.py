@@ -1,0 +1,160 @@
+"""Sample descriptions."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marey.errors import BoxError
+from marey.video.mp4.box import build_box, build_full_box, parse_box
+from marey.video.mp4.entries import (
+    Colour,
+    SampleDescription,
+    build_avc_entry,
+    build_stsd,
+    parse_stsd,
+)
+
+AVCC = bytes.fromhex("0142c00bffe10000")
+uint16s = st.integers(0, (1 << 16) - 1)
+
+
+def described(*entries: bytes, handler: str = "vide") -> tuple[SampleDescription, ...]:
+    return parse_stsd(parse_box(build_stsd(entries)), handler=handler)
+
+
+def visual(code: str, *boxes: bytes) -> bytes:
+    return build_box(code, bytes(78), *boxes)
+
+
+@given(
+    st.binary(max_size=20),
+    uint16s,
+    uint16s,
+    st.sampled_from(["avc1", "avc3"]),
+    st.none() | st.tuples(st.integers(1, (1 << 32) - 1), st.integers(1, (1 << 32) - 1)),
+    st.none() | st.tuples(uint16s, uint16s, uint16s, st.booleans()),
+)
+def test_avc_entries(
+    avcc: bytes,
+    width: int,
+    height: int,
+    entry_format: str,
+    pixel_aspect: tuple[int, int] | None,
+    colour: Colour | None,
+) -> None:
+    entry = build_avc_entry(
+        avcc,
+        width=width,
+        height=height,
+        entry_format=entry_format,
+        pixel_aspect=pixel_aspect,
+        colour=colour,
+    )
+    assert described(entry) == (
+        SampleDescription(
+            entry_format, "h264", entry, avcc, width, height, pixel_aspect, colour, None
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "codec"),
+    [
+        ("avc2", "h264"),
+        ("avc4", "h264"),
+        ("dva1", "h264"),
+        ("hev1", "hevc"),
+        ("hvc1", "hevc"),
+        ("vp09", "vp9"),
+        ("av01", "av1"),
+        ("mp4v", "mpeg4"),
+        ("rle ", "rle"),
+    ],
+)
+def test_codecs_by_name(code: str, codec: str) -> None:
+    (description,) = described(visual(code))
+    assert (description.format, description.codec, description.avcc) == (code, codec, None)
+
+
+def test_an_encrypted_entry_tells_what_it_was_and_by_what() -> None:
+    sinf = build_box(
+        "sinf",
+        build_box("frma", b"avc1"),
+        build_full_box("schm", 0, 0, b"cbcs", bytes(4)),
+    )
+    (description,) = described(visual("encv", build_box("avcC", AVCC), sinf))
+    assert (description.format, description.codec) == ("avc1", "h264")
+    assert (description.protection, description.avcc) == ("cbcs", AVCC)
+
+
+@pytest.mark.parametrize("boxes", [(), (build_box("sinf"),)])
+def test_an_encrypted_entry_without_details_is_encrypted_all_the_same(
+    boxes: tuple[bytes],
+) -> None:
+    (description,) = described(visual("encv", *boxes))
+    assert (description.format, description.protection) == ("encv", "unknown scheme")
+
+
+@pytest.mark.parametrize(
+    ("body", "colour"),
+    [
+        (b"nclx\0\1\0\2\0\3\x80", (1, 2, 3, True)),
+        (b"nclx\0\1\0\2\0\3\x00", (1, 2, 3, False)),
+        (b"nclx\0\1\0\2\0\3", (1, 2, 3, False)),
+        (b"nclc\0\1\0\2\0\3", (1, 2, 3, False)),
+        (b"prof" + bytes(9), None),
+    ],
+)
+def test_colour(body: bytes, colour: Colour | None) -> None:
+    (description,) = described(visual("avc1", build_box("colr", body)))
+    assert description.colour == colour
+
+
+def test_the_first_colour_that_can_be_told_counts() -> None:
+    boxes = [build_box("colr", b"prof"), build_box("colr", b"nclc\0\1\0\2\0\3")]
+    (description,) = described(visual("avc1", *boxes))
+    assert description.colour == (1, 2, 3, False)
+
+
+def test_pixels_without_a_side_have_no_aspect() -> None:
+    (description,) = described(visual("avc1", build_box("pasp", bytes(8))))
+    assert description.pixel_aspect is None
+
+
+def test_sound_is_kept_as_it_lies() -> None:
+    entry = build_box("mp4a", b"anything")
+    assert described(entry, handler="soun") == (SampleDescription("mp4a", "mp4a", entry),)
+
+
+def test_several_entries_keep_their_order() -> None:
+    entries = [visual("avc1"), visual("hvc1"), visual("avc1", build_box("avcC", AVCC))]
+    descriptions = described(*entries)
+    assert [d.format for d in descriptions] == ["avc1", "hvc1", "avc1"]
+    assert [d.entry for d in descriptions] == entries
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        (
+            build_full_box("stsd", 0, 0, bytes(4)),
+            "expected 1 to 1024 entries, got 0 in 0 bytes",
+        ),
+        (
+            build_full_box("stsd", 0, 0, b"\0\0\1\0", visual("avc1")),
+            "expected 1 to 1024 entries, got 256 in 86 bytes",
+        ),
+        (
+            build_full_box("stsd", 0, 0, b"\0\0\0\2", visual("avc1")),
+            "expected 2 entries, got 1",
+        ),
+        (
+            build_full_box("stsd", 0, 0, b"\0\0\0\1", build_box("avc1", bytes(20))),
+            "expected 24 bytes for VisualSampleEntry, 20 left",
+        ),
+    ],
+    ids=["none", "too many", "missing", "short"],
+)
+def test_what_is_refused(box: bytes, message: str) -> None:
+    with pytest.raises(BoxError, match=message):
+        parse_stsd(parse_box(box), handler="vide")
