@@ -61,7 +61,9 @@ class KeyCodes:
 
 
 def _index_in(column: pa.Array | pa.ChunkedArray, values: pa.Array) -> Int64s:
-    found = pc.fill_null(pc.index_in(column, value_set=values), UNKNOWN)
+    found = pc.fill_null(
+        pc.call_function("index_in", [column], pc.SetLookupOptions(values)), UNKNOWN
+    )
     return np.asarray(found.to_numpy(), np.int64)
 
 
@@ -109,7 +111,11 @@ class KeyMap:
 def _equal(left: pa.Table, right: pa.Table) -> npt.NDArray[np.bool_]:
     same = np.ones(left.num_rows, np.bool_)
     for ours, theirs in zip(left.columns, right.columns, strict=True):
-        same &= pc.fill_null(pc.equal(ours, theirs), False).to_numpy().astype(np.bool_)
+        same &= (
+            pc.fill_null(pc.call_function("equal", [ours, theirs]), False)
+            .to_numpy()
+            .astype(np.bool_)
+        )
     return same
 
 

@@ -296,12 +296,14 @@ def frame_graphs(handle: Handle, row_ids: RowIds, column: str) -> list[memoryvie
 
 
 def _row_ids(row_ids: RowIds) -> npt.NDArray[np.uint64]:
-    if isinstance(row_ids, pa.Array | pa.ChunkedArray):
-        if row_ids.null_count:
-            raise InputError(f"{row_ids.null_count} of {len(row_ids)} row ids are null")
-        return np.asarray(
-            row_ids.cast(pa.uint64()).to_numpy(zero_copy_only=False)
-            if isinstance(row_ids, pa.Array)
-            else row_ids.cast(pa.uint64()).to_numpy()
-        )
+    if isinstance(row_ids, pa.Array):
+        return _from_arrow(pa.chunked_array([row_ids]))
+    if isinstance(row_ids, pa.ChunkedArray):
+        return _from_arrow(row_ids)
     return np.asarray(row_ids, np.uint64).reshape(-1)
+
+
+def _from_arrow(row_ids: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
+    if row_ids.null_count:
+        raise InputError(f"{row_ids.null_count} of {len(row_ids)} row ids are null")
+    return np.asarray(row_ids.cast(pa.uint64()).to_numpy())

@@ -102,9 +102,8 @@ class Table(RuleBasedStateMachine):
     def _video(self, source: bytes | int | None) -> VideoValue | None:
         if source is None:
             return None
-        stored = source
-        if isinstance(source, int):
-            stored = BlobReference(self.outside.as_uri(), 100 - source)
+        reference = isinstance(source, int)
+        stored = BlobReference(self.outside.as_uri(), 100 - source) if reference else source
         content = self._bytes(source)
         assert content is not None
         return VideoValue(stored, {"width": len(content)}, b"graph" + content[:3])

@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import pickle
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -35,7 +36,7 @@ def filled(clips: Dataset, video: MakeVideo) -> Dataset:
     return clips
 
 
-def collect(table: Dataset, columns: Sequence[str], **options: object) -> pa.Table:
+def collect(table: Dataset, columns: Sequence[str], **options: Any) -> pa.Table:
     return pa.Table.from_batches(table.scan(columns, **options))
 
 
