@@ -153,10 +153,8 @@ def _resolve(expr: Expr) -> Expr:
         case Cast(operand=operand, target=target):
             inner = _resolve(operand)
             if contains_request(target) or not castable(inner.dtype, target):
-                _refuse(
-                    expr,
-                    f"{name_of(inner.dtype)} does not cast to {name_of(target)}{_advice(inner)}",
-                )
+                found = f"{name_of(inner.dtype)} does not cast to {name_of(target)}"
+                _refuse(expr, found + _advice(inner))
             return replace(expr, operand=inner, dtype=target)
         case Struct(names=names, values=values):
             values = tuple(_resolve(value) for value in values)

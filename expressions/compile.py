@@ -1,17 +1,17 @@
 """Resolved expressions as DataFusion expressions.
 
 Types are settled by `check.resolve`. What is left is what DataFusion does otherwise than
-promised: integers wrap around when they overflow, `/` drops the rest of integers, `%` has the
-sign of the left side, and a field of a null struct may come out as 0.
+promised: integer arithmetic (see `arithmetic`), fields of null structs, and names, which it
+folds.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
-from functools import reduce
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from types import MappingProxyType
-from typing import Any, assert_never
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as pat
@@ -20,9 +20,10 @@ from datafusion import col
 from datafusion import functions as f
 from datafusion import lit as literal
 
+from .arithmetic import KERNELS, kernel_name
 from .auxiliary import Aux
 from .columns import Column
-from .dtypes import HANDLE, DataType, is_list
+from .dtypes import HANDLE, is_list
 from .functions import FUNCTIONS, Parameter
 from .node import (
     Arithmetic,
@@ -54,13 +55,9 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType(
         "+": operator.add,
         "-": operator.sub,
         "*": operator.mul,
+        "/": operator.truediv,
     }
 )
-
-_ANY_INT64 = pa.decimal128(19, 0)
-"""Holds every int64; sums and products of two are exact in the decimals that they make."""
-
-_INT64_BITS = 63
 
 
 def to_datafusion(expr: Expr, functions: VideoFunctions) -> Plan:
@@ -81,18 +78,23 @@ def to_datafusion(expr: Expr, functions: VideoFunctions) -> Plan:
             return _column(expr)
         case Aux():
             return _named(expr.flat_name)
-        case Field(operand=operand, name=name):
-            return _field(compiled(operand), name)
+        case Field():
+            names = []
+            while isinstance(expr, Field):
+                names.append(expr.name)
+                expr = expr.operand
+            return _fields(compiled(expr), names[::-1])
         case Comparison(left=left, right=right):
             return _apply(expr.operator, compiled(left), compiled(right))
         case Boolean(operands=operands):
-            return reduce(lambda a, b: _apply(expr.operator, a, b), map(compiled, operands))
+            return _balanced(expr.operator, [compiled(operand) for operand in operands])
         case Not(operand=operand):
             return ~compiled(operand)
         case Arithmetic(left=left, right=right):
-            return _arithmetic(expr, compiled(left), compiled(right))
+            return _arithmetic(expr, compiled(left), compiled(right), functions)
         case Negation(operand=operand):
-            return compiled(_product(operand, -1, expr.dtype))
+            minus_one = Constant(pa.scalar(-1, expr.dtype), dtype=expr.dtype)
+            return compiled(Arithmetic("*", operand, minus_one, dtype=expr.dtype))
         case IsNull(operand=operand, missing=missing):
             plan = compiled(operand)
             return plan.is_null() if missing else plan.is_not_null()
@@ -108,14 +110,18 @@ def to_datafusion(expr: Expr, functions: VideoFunctions) -> Plan:
             raise TypeError(f"not a node: {type(expr).__name__}")
 
 
-def _product(operand: Expr, factor: int, dtype: DataType) -> Expr:
-    constant = Constant(pa.scalar(factor, dtype), dtype=dtype)
-    return Arithmetic("*", operand, constant, dtype=dtype)
-
-
 def _apply(symbol: str, left: Plan, right: Plan) -> Plan:
     plan: Plan = _OPERATORS[symbol](left, right)
     return plan
+
+
+def _balanced(symbol: str, plans: list[Plan]) -> Plan:
+    """All of them in one tree as low as can be: planning takes the square of the depth."""
+    while len(plans) > 1:
+        last = plans[len(plans) & ~1 :]
+        pairs = zip(plans[::2], plans[1::2], strict=False)
+        plans = [_apply(symbol, left, right) for left, right in pairs] + last
+    return plans[0]
 
 
 def _named(name: str) -> Plan:
@@ -124,14 +130,21 @@ def _named(name: str) -> Plan:
 
 
 def _column(column: Column) -> Plan:
-    plan = _named(column.flat_name)
-    inside = () if column.flat_name == ".".join(column.path) else column.path[1:]
-    return reduce(_field, inside, plan)
+    flat = column.flat_name == ".".join(column.path)
+    return _fields(_named(column.flat_name), () if flat else column.path[1:])
 
 
-def _field(struct: Plan, name: str) -> Plan:
-    # https://github.com/apache/datafusion/issues/25120: a field of a null struct is not null.
-    return f.when(struct.is_not_null(), struct[name]).end()
+def _fields(plan: Plan, names: Sequence[str]) -> Plan:
+    """A field of a field of ... a struct.
+
+    https://github.com/apache/datafusion/issues/25120: the field of a null struct is not null.
+    """
+    structs = list(accumulate(names, operator.getitem, initial=plan))
+    field = structs.pop()
+    if not structs:
+        return field
+    there = [struct.is_not_null() for struct in structs]
+    return f.when(_balanced("&", there), field).end()
 
 
 def _constant(value: Any) -> Plan:
@@ -147,51 +160,15 @@ def _isin(plan: Plan, values: Any) -> Plan:
     return found | plan.is_null() if values.null_count else found
 
 
-def _arithmetic(expr: Arithmetic, left: Plan, right: Plan) -> Plan:
+def _arithmetic(expr: Arithmetic, left: Plan, right: Plan, functions: VideoFunctions) -> Plan:
     dtype = expr.dtype
+    if expr.operator in ("//", "%") and pat.is_floating(dtype):
+        dtype = pa.float64()
     left, right = left.cast(dtype), right.cast(dtype)
-    match expr.operator:
-        case "+" | "-" | "*" as symbol if _may_overflow(expr):
-            exact = _apply(symbol, left.cast(_ANY_INT64), right.cast(_ANY_INT64))
-            return exact.cast(dtype)  # fails where the result is no int64
-        case "+" | "-" | "*" as symbol:
-            return _apply(symbol, left, right)
-        case "/":
-            return left / right
-        case "%":
-            return _modulo(left, right)
-        case "//" if pat.is_integer(dtype):
-            quotient = left / right
-            return f.when(_rounds_up(left, right), quotient - literal(1)).otherwise(quotient)
-        case "//":
-            return f.round((left - _modulo(left, right)) / right)
-        case _:
-            assert_never(expr.operator)
-
-
-def _modulo(left: Plan, right: Plan) -> Plan:
-    """What is left over, with the sign of the right side."""
-    rest = left % right
-    return f.when(_rounds_up(left, right), rest + right).otherwise(rest)
-
-
-def _rounds_up(left: Plan, right: Plan) -> Plan:
-    """Whether cutting off the rest makes the quotient larger: signs differ, a rest is there."""
-    rest = left % right
-    zero = literal(0)
-    return (rest != zero) & ((rest < zero) != (right < zero))
-
-
-def _may_overflow(expr: Arithmetic) -> bool:
-    """Whether 64 bits might not hold what comes out."""
-    if not pat.is_integer(expr.dtype):
-        return False
-    bits = [
-        side.dtype.bit_width - bool(pat.is_signed_integer(side.dtype))
-        for side in (expr.left, expr.right)
-    ]
-    needed: int = sum(bits) if expr.operator == "*" else max(bits) + 1
-    return needed > _INT64_BITS
+    name = kernel_name(expr.operator, dtype)
+    if name not in KERNELS:
+        return _apply(expr.operator, left, right)
+    return functions.call(name, left, right).cast(expr.dtype)
 
 
 def _call(expr: Call, functions: VideoFunctions) -> Plan:

@@ -25,6 +25,7 @@ MAX_TICKS = 1 << 24
 
 _NTSC = 1001
 _PRINTED_DECIMALS = 6
+_HALF_PRINTED = 0.5000001e-6
 
 
 def uniform(index: FrameIndex, n: int) -> Int64s:
@@ -101,9 +102,7 @@ def at(index: FrameIndex, seconds: Doubles, mode: str) -> Int64s:
         raise FrameRangeError(f"time {seconds[0]} s was asked for, the clip has no frame")
     begins = to_seconds(_ascending(index), index.timebase)
     near = _nearest(begins, seconds)
-    seconds = np.where(
-        np.round(begins[near], _PRINTED_DECIMALS) == seconds, begins[near], seconds
-    )
+    seconds = np.where(_is_printed(seconds, begins[near]), begins[near], seconds)
     match mode:
         case "floor":
             frames = np.searchsorted(begins, seconds, side="right") - 1
@@ -117,6 +116,13 @@ def at(index: FrameIndex, seconds: Doubles, mode: str) -> Int64s:
             frames = near
             _refuse(begins[near] != seconds, seconds, begins, "is not when a frame begins")
     return frames
+
+
+def _is_printed(seconds: Doubles, begins: Doubles) -> npt.NDArray[np.bool_]:
+    """Whether each time is what FFmpeg prints for the beginning of a frame."""
+    short = np.round(seconds, _PRINTED_DECIMALS) == seconds
+    close: npt.NDArray[np.bool_] = np.abs(seconds - begins) <= _HALF_PRINTED
+    return np.asarray(short & close, np.bool_)
 
 
 def _nearest(begins: Doubles, seconds: Doubles) -> Int64s:

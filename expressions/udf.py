@@ -1,14 +1,19 @@
-"""The functions on videos as DataFusion functions, for one query."""
+"""Functions that DataFusion lacks, made for one query: those on videos, exact arithmetic."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TypeAlias
 
 import datafusion
 
+from . import arithmetic
+from .dtypes import DataType
 from .functions import FUNCTIONS
-from .kernels import KERNELS, IndexSource
+from .kernels import KERNELS, Array, IndexSource
+
+Kernel: TypeAlias = Callable[..., Array]
 
 
 class VideoFunctions:
@@ -18,14 +23,19 @@ class VideoFunctions:
     """
 
     def __init__(self, source: IndexSource) -> None:
+        self._source = source
         self._functions: dict[str, datafusion.ScalarUDF] = {}
         for function in FUNCTIONS.values():
             for every_frame in (False, True) if function.every_frame else (False,):
                 name, parameters = function.internal(every_frame=every_frame)
                 types = [parameter.wire_type for parameter in parameters]
-                self._functions[name] = datafusion.udf(
-                    _guarded(KERNELS[name], source), types, function.returns, "immutable", name
-                )
+                self._add(name, partial(KERNELS[name], source), types, function.returns)
+        for name, (dtype, kernel) in arithmetic.KERNELS.items():
+            self._add(name, kernel, [dtype, dtype], dtype)
+
+    def _add(self, name: str, kernel: Kernel, types: list[DataType], returns: DataType) -> None:
+        guarded = _guarded(kernel, self._source)
+        self._functions[name] = datafusion.udf(guarded, types, returns, "immutable", name)
 
     def register(self, session: datafusion.SessionContext) -> None:
         """Make them known to the SQL of a session, under their internal names."""
@@ -37,12 +47,12 @@ class VideoFunctions:
         return self._functions[name](*arguments)
 
 
-def _guarded(kernel: Callable[..., Any], source: IndexSource) -> Callable[..., Any]:
+def _guarded(kernel: Kernel, source: IndexSource) -> Kernel:
     """The kernel as DataFusion calls it; an exception is kept before its text alone goes on."""
 
-    def call(*arrays: Any) -> Any:
+    def call(*arrays: Array) -> Array:
         try:
-            return kernel(source, *arrays)
+            return kernel(*arrays)
         except BaseException as error:
             if source.raised is None:
                 source.raised = error

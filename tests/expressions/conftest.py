@@ -100,7 +100,7 @@ def frame_index(
     """An index with the fields that selections look at."""
     samples = range(len(pts)) if frame_sample is None else frame_sample
     count = max(samples, default=-1) + 1
-    flags = np.zeros(count, np.uint8)
+    flags = np.zeros(count, np.uint16)
     flags[[s for s in starts if s < count]] = SampleFlag.START
     known: dict[str, Any] = {
         "offset": np.arange(count),
@@ -184,17 +184,17 @@ def query() -> Query:
     return Query()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_query() -> type[Query]:
     return Query
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_indexes() -> type[Indexes]:
     return Indexes
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_index() -> Callable[..., FrameIndex]:
     return frame_index
 

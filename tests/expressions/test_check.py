@@ -141,7 +141,6 @@ def test_types(clips: Columns, build: Callable[[Columns], object], dtype: pa.Dat
         se.lit(None),
         [2, 2, 0],
     ],
-    ids=repr,
 )
 def test_what_chooses_frames(clips: Columns, frames: Any) -> None:
     resolved = resolve(se.video.read(clips("video"), frames))

@@ -49,7 +49,6 @@ UTC = dt.UTC
         (pa.chunked_array([[1], [2]]), pa.list_(pa.int64())),
         (pa.scalar(3, pa.int8()), pa.int8()),
     ],
-    ids=repr,
 )
 def test_type_follows_from_value(value: object, dtype: pa.DataType) -> None:
     assert to_scalar(value).type == dtype
@@ -87,7 +86,6 @@ def test_what_is_no_constant(value: object) -> None:
         (3, pa.list_(pa.int64())),
         ([3], pa.int64()),
     ],
-    ids=repr,
 )
 def test_a_type_that_does_not_hold_the_value(value: object, dtype: pa.DataType) -> None:
     with pytest.raises(ExpressionError, match="is no"):
