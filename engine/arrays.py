@@ -22,7 +22,7 @@ import pyarrow as pa
 from ..errors import InputError, UnsupportedError
 
 if TYPE_CHECKING:
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]  # an extra
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -54,7 +54,7 @@ def to_torch(frames: Any) -> torch.Tensor:
         UnsupportedError: torch is not installed (it comes with the extra `torch`).
     """
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:
         raise UnsupportedError(
             "to_torch needs torch, which is not installed: pip install 'marey[torch]'"

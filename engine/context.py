@@ -60,6 +60,12 @@ class QueryContext:
         self._indexes = indexes
         self._columns: list[VideoColumn] = []
 
+    def again(self) -> QueryContext:
+        """A context for another run over the same handles."""
+        other = QueryContext(self._indexes, on_error=self.on_error)
+        other._columns = list(self._columns)
+        return other
+
     def add(self, column: VideoColumn) -> int:
         """Register a video column; its number in handles."""
         self._columns.append(column)

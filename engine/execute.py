@@ -75,8 +75,18 @@ def run_jobs(
     fetch_threads: int,
     decode_threads: int,
     stop: Stop,
+    ahead: int | None = None,
 ) -> Generator[T, None, None]:
     """The results of `jobs`, in order, with later jobs running ahead within the budget.
+
+    Args:
+        jobs: What to do; pulled as there is room.
+        budget_bytes: What started jobs may cost together; one alone may cost more.
+        fetch_threads: Threads for `Job.fetch`.
+        decode_threads: Threads for the tasks that it gives.
+        stop: Set when the iteration ends, however it does.
+        ahead: The most jobs that run beyond the one whose result is next; by default as many
+            as the budget allows.
 
     An exception of `jobs` itself comes after the results of the jobs before it; one of a task
     comes in place of its job's result and ends the iteration.
@@ -87,8 +97,10 @@ def run_jobs(
     held = 0
     try:
         while True:
-            while (job := source.head) is not None and (
-                not held or held + job.cost_bytes <= budget_bytes
+            while (
+                (job := source.head) is not None
+                and (not held or held + job.cost_bytes <= budget_bytes)
+                and (ahead is None or len(waiting) <= ahead)
             ):
                 held += job.cost_bytes
                 waiting.append(pipeline.start(job))

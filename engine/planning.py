@@ -47,14 +47,14 @@ def stream(
     plan: Callable[[], DataFrame],
     context: QueryContext,
     *,
-    restate: Callable[[str], str] = str,
+    translate: Callable[[str], MareyError] = QueryError,
 ) -> Iterator[pa.RecordBatch]:
     """The batches of a plan, as they are asked for.
 
     Args:
         plan: Makes the data frame.
         context: Keeps what is raised beneath DataFusion.
-        restate: Puts a message into the words of the query's author.
+        translate: Makes an error of DataFusion's message.
 
     Raises:
         QueryError: DataFusion cannot do it; anything raised beneath it comes as it was raised.
@@ -65,14 +65,17 @@ def stream(
             yield batch.to_pyarrow()
             del batch
     except Exception as error:
-        found = cause(error, context, restate=restate)
+        found = cause(error, context, translate=translate)
         if found is error:
             raise
         raise found from error
 
 
 def cause(
-    error: Exception, context: QueryContext, *, restate: Callable[[str], str] = str
+    error: Exception,
+    context: QueryContext,
+    *,
+    translate: Callable[[str], MareyError] = QueryError,
 ) -> BaseException:
     """What an exception that came out of DataFusion was about."""
     if context.raised is not None:
@@ -80,7 +83,7 @@ def cause(
         return raised
     if isinstance(error, MareyError):
         return error
-    return QueryError(restate(clean_message(str(error))))
+    return translate(clean_message(str(error)))
 
 
 def clean_message(message: str) -> str:

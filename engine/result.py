@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,25 +12,13 @@ from ..errors import ConfigError, UnsupportedError
 from .context import QueryContext
 from .failures import OnError, failures_table
 from .keys import OnMissing
+from .loader import ChosenRows, DataLoader, LoaderSettings
 from .metrics import ScanMetrics
+from .started import Started
 
 if TYPE_CHECKING:
     import pandas
     import polars
-
-Batches = Generator[pa.RecordBatch, None, None]
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A run that is about to give its first row."""
-
-    schema: pa.Schema
-    """Of the batches."""
-    batches: Batches
-    """The rows; closing it ends the run."""
-    context: QueryContext
-    """Counts and failures."""
 
 
 class Readable(ABC):
@@ -48,6 +35,10 @@ class Readable(ABC):
     @abstractmethod
     def _start(self, key_table: Any, on_error: OnError, on_missing: OnMissing) -> Started:
         """Check everything that can be checked, and begin."""
+
+    @abstractmethod
+    def _choose(self, key_table: Any, on_error: OnError, on_missing: OnMissing) -> ChosenRows:
+        """The rows that a run would give, without making them."""
 
     def to_record_batches(
         self,
@@ -106,6 +97,62 @@ class Readable(ABC):
         table = self.to_table(key_table, on_error=on_error, on_missing=on_missing)
         frame: polars.DataFrame = module.from_arrow(table)
         return frame
+
+    def to_data_loader(
+        self,
+        *,
+        batch_size: int = 32,
+        key_table: Any = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        epoch: int = 0,
+        rank: int | None = None,
+        world_size: int | None = None,
+        num_workers: int = 0,
+        prefetch: int = 2,
+        drop_last: bool = False,
+        transform: Callable[[pa.RecordBatch], Any] | None = None,
+        on_error: OnError = "raise",
+        on_missing: OnMissing = "raise",
+    ) -> DataLoader:
+        """Batches of one size, each row once; rows are chosen now and made as they are taken.
+
+        Args:
+            batch_size: Rows in a batch.
+            key_table: As for `to_record_batches`.
+            shuffle: Whether rows come in an order drawn from `seed` and `epoch`.
+            seed: Another one, another order.
+            epoch: Likewise.
+            rank: Not offered yet.
+            world_size: Not offered yet.
+            num_workers: Not offered yet.
+            prefetch: Batches made ahead of the one asked for, within the memory budget.
+            drop_last: Whether to leave out a last batch of fewer rows.
+            transform: What to make of each batch.
+            on_error: As for `to_record_batches`.
+            on_missing: As for `to_record_batches`.
+
+        Raises:
+            ConfigError: A setting out of its range.
+            UnsupportedError: Shards or workers.
+        """
+        if rank is not None or world_size is not None or num_workers:
+            raise UnsupportedError(
+                "data loaders with rank, world_size or num_workers are not offered yet"
+            )
+        _check_choice("on_error", on_error)
+        _check_choice("on_missing", on_missing)
+        settings = LoaderSettings(
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            epoch=epoch,
+            prefetch=prefetch,
+            drop_last=drop_last,
+            on_error=on_error,
+        )
+        rows = self._choose(key_table, on_error, on_missing)
+        return DataLoader(rows, settings, transform)
 
     @property
     def metrics(self) -> ScanMetrics:

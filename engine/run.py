@@ -56,26 +56,30 @@ class SmallResult:
         return finished_schema(pa.schema([self.schema.field(name) for name in names]))
 
 
-def finish_batches(
-    result: SmallResult,
-    engine: Engine,
-    context: QueryContext,
-    *,
-    batch_rows: int | None = None,
-    most_bytes: int | None = None,
-) -> Generator[pa.RecordBatch, None, None]:
-    """Finished batches in order, later ones made while the consumer works on one.
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How large batches are, and how far work runs ahead of who takes them."""
 
-    Args:
-        result: Of the plan.
-        engine: Settings, caches and decoders.
-        context: Of the run.
-        batch_rows: The most rows in a batch, the setting's by default.
-        most_bytes: The most bytes of a batch of several rows; a share of the budget by default.
-    """
+    batch_rows: int
+    """The most rows in a batch."""
+    batch_bytes: int
+    """The most bytes of a batch of several rows."""
+    ahead: int | None = None
+    """The most batches under way beyond the next; by default what the budget allows."""
+
+
+def usual_pace(config: EngineConfig) -> Pace:
+    """Batches of which the budget has room for several."""
+    return Pace(config.batch_rows, max(1, config.memory_budget_bytes // _WINDOWS_AT_ONCE))
+
+
+def finish_batches(
+    result: SmallResult, engine: Engine, context: QueryContext, pace: Pace | None = None
+) -> Generator[pa.RecordBatch, None, None]:
+    """Finished batches in order, later ones made while the consumer works on one."""
     config = engine.config
-    most_rows = batch_rows or config.batch_rows
-    share = most_bytes or max(1, config.memory_budget_bytes // _WINDOWS_AT_ONCE)
+    pace = pace or usual_pace(config)
+    share = pace.batch_bytes
     kit = Kit(
         slots=find_slots(result.schema),
         schema=result.finished_schema,
@@ -88,7 +92,7 @@ def finish_batches(
 
     def windows() -> Iterator[Window]:
         checked = _checked_rows(result, kit, config.max_row_bytes)
-        for rows in cut_rows(checked, most_bytes=share, most_rows=most_rows):
+        for rows in cut_rows(checked, most_bytes=share, most_rows=pace.batch_rows):
             begin = perf_counter()
             planned = list(plan_rows(rows, lambda r: Window(r, kit), most_bytes=share))
             context.metrics.add(plan_seconds=perf_counter() - begin)
@@ -105,6 +109,7 @@ def finish_batches(
         fetch_threads=config.fetch_threads,
         decode_threads=config.decode_threads,
         stop=context.stop,
+        ahead=pace.ahead,
     )
 
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ..storage.dataset import Dataset
 from .context import QueryContext
 from .failures import OnError
 from .keys import OnMissing, bind_key_table, require_no_aux, settle_missing
+from .loader import ChosenRows, LoaderSettings
 from .query import Query, build_query
 from .requests import finished_schema
-from .result import Readable, Started
+from .result import Readable
 from .run import finish_batches
 from .selection import Selection
-from .small import read_selected, read_stored
+from .small import read_selected, read_stored, select_among, select_stored
+from .started import Started
 from .workspace import Workspace
 
 
@@ -50,6 +55,27 @@ class Scan(Readable):
         batches = finish_batches(small, self._workspace.engine, context)
         return Started(self._schema, batches, context)
 
+    def _choose(self, key_table: Any, on_error: OnError, on_missing: OnMissing) -> ChosenRows:
+        context = self._workspace.context()
+        query = self._query
+        dataset = self._workspace.snapshot(query.relation)
+        if key_table is None:
+            require_no_aux(query.aux)
+            selection = select_stored(query, dataset, context)
+        else:
+            selection = self._select(dataset, key_table, on_missing, context)
+            selection = select_among(query, selection, context)
+        return _SelectedRows(self, selection)
+
+    def start_selected(self, selection: Selection, settings: LoaderSettings) -> Started:
+        """Begin a run over rows that were chosen already."""
+        context = self._latest = self._workspace.context(settings.on_error)
+        query = replace(self._query, where=None, limit=None)
+        engine = self._workspace.engine
+        pace = settings.pace(engine.config.memory_budget_bytes)
+        small = read_selected(query, selection, context)
+        return Started(self._schema, finish_batches(small, engine, context, pace), context)
+
     def _select(
         self, dataset: Dataset, key_table: Any, on_missing: OnMissing, context: QueryContext
     ) -> Selection:
@@ -66,6 +92,20 @@ class Scan(Readable):
         where = "" if self._query.where is None else f", where={self._query.where!r}"
         limit = "" if self._query.limit is None else f", limit={self._query.limit}"
         return f"Scan({{{outputs}}}{where}{limit})"
+
+
+class _SelectedRows(ChosenRows):
+    """Rows that a scan's condition and limit have left."""
+
+    def __init__(self, scan: Scan, selection: Selection) -> None:
+        self._scan = scan
+        self._selection = selection
+
+    def __len__(self) -> int:
+        return len(self._selection)
+
+    def start(self, places: npt.NDArray[np.int64], settings: LoaderSettings) -> Started:
+        return self._scan.start_selected(self._selection.take(places), settings)
 
 
 def make_scan(

@@ -12,6 +12,7 @@ from ..expressions.node import Expr
 from .catalog import Project
 from .config import EngineConfig
 from .scan import Scan, make_scan
+from .sql import SqlQuery
 from .workspace import Workspace
 
 ROOT_VARIABLE = "MAREY_ROOT"
@@ -94,6 +95,20 @@ class Marey:
             ExpressionError: Types do not fit, or not one table is read.
         """
         return make_scan(self._workspace, outputs, where=where, limit=limit)
+
+    def sql(self, text: str) -> SqlQuery:
+        """A query in SQL over any number of tables, planned now and run later.
+
+        Tables are `project.table`; functions on videos are those of `expressions.video`, as
+        `video_read` and so on, with arguments by position or by name (`height => 224`).
+
+        Raises:
+            QueryError: It does not parse or plan, or is no query.
+            TableNotFoundError: It names a table that there is not.
+            ColumnNotFoundError: Likewise a column.
+            FunctionNotFoundError: Likewise a function.
+        """
+        return SqlQuery(self._workspace, text)
 
     def close(self) -> None:
         """Let go of open tables and waiting decoders; a later use opens them again."""

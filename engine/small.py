@@ -11,6 +11,8 @@ import pyarrow as pa
 from datafusion import DataFrame
 from datafusion.catalog import Table as PlanTable
 
+from ..errors import MareyError
+from ..expressions.sql_messages import plan_error
 from ..expressions.sql_text import RewrittenSql
 from ..expressions.udf import VideoFunctions
 from ..storage.dataset import Dataset
@@ -76,7 +78,10 @@ def select_by_sql(
         session.register_table(_TABLE, PlanTable(table))
         return session.table(_TABLE).filter(condition.text).select(named(PLACE))
 
-    batches = stream(plan, context)
+    def translate(message: str) -> MareyError:
+        return plan_error(condition, message)
+
+    batches = stream(plan, context, translate=translate)
     return Selection(dataset, label, _places(batches))
 
 

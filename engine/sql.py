@@ -1,0 +1,205 @@
+"""SQL over the tables of a workspace: queries that give what scans give."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from datafusion import DataFrame, SQLOptions
+
+from ..errors import (
+    FunctionNotFoundError,
+    MareyError,
+    TableNotFoundError,
+    UnsupportedError,
+)
+from ..expressions.dtypes import HANDLE
+from ..expressions.sql_messages import column_name, plan_error
+from ..expressions.sql_text import RewrittenSql, rewrite_sql
+from ..expressions.udf import VideoFunctions
+from .context import QueryContext
+from .failures import OnError
+from .keys import OnMissing
+from .loader import ChosenRows, LoaderSettings
+from .planning import BATCH_ROWS, VIDEO_BATCH_ROWS, cause, new_session, stream
+from .requests import finished_schema
+from .result import Readable
+from .run import SmallResult, finish_batches
+from .sql_tables import SqlTables, video_columns
+from .started import Started
+from .workspace import Workspace
+
+_CATALOG = "marey"
+_NO_TABLE = re.compile(r"table '(?:marey\.)?([^']*)' not found")
+_NO_FUNCTION = re.compile(r"Invalid function '([^']+)'\.?\s*")
+
+
+class SqlQuery(Readable):
+    """A query in SQL, planned when it is made and anew for each run.
+
+    `project.table` names a table. A video is read with `video_read` and the other functions; a
+    bare video in the result is a struct of the scalars of its index.
+    """
+
+    def __init__(self, workspace: Workspace, text: str) -> None:
+        """Plan a query.
+
+        Raises:
+            QueryError: It does not parse or plan, or is no query.
+            TableNotFoundError: It names a table that there is not.
+            ColumnNotFoundError: Likewise a column.
+            FunctionNotFoundError: Likewise a function.
+            UnsupportedError: It looks into what is made after it has run.
+        """
+        super().__init__()
+        self._workspace = workspace
+        self._sql = rewrite_sql(text, video_columns(workspace, text))
+        self._columns = _OutputColumns(self._sql, self._plan(workspace.context()).schema())
+        self._schema = finished_schema(self._columns.schema)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the result."""
+        return self._schema
+
+    def _start(self, key_table: Any, on_error: OnError, on_missing: OnMissing) -> Started:
+        context = self._workspace.context(on_error)
+        small = self._small(key_table, context)
+        batches = finish_batches(small, self._workspace.engine, context)
+        return Started(self._schema, batches, context)
+
+    def _small(self, key_table: Any, context: QueryContext) -> SmallResult:
+        if key_table is not None:
+            raise UnsupportedError(
+                "SQL takes no key table: name the keys in WHERE, or use Marey.scan"
+            )
+        begin = perf_counter()
+        plan = self._plan(context)
+        batches = stream(lambda: plan, context, translate=self._translate)
+        context.metrics.add(plan_seconds=perf_counter() - begin)
+        return SmallResult(self._columns.schema, self._columns.choose(batches))
+
+    def _choose(self, key_table: Any, on_error: OnError, on_missing: OnMissing) -> ChosenRows:
+        context = self._workspace.context(on_error)
+        small = self._small(key_table, context)
+        rows = pa.Table.from_batches(list(small.batches), small.schema)
+        return _PlannedRows(self, rows, context)
+
+    def start_planned(
+        self, rows: pa.Table, context: QueryContext, settings: LoaderSettings
+    ) -> Started:
+        """Begin to make rows of which the small columns are there already."""
+        self._latest = context
+        batches = iter(rows.to_batches(max_chunksize=VIDEO_BATCH_ROWS))
+        small = SmallResult(rows.schema, batches)
+        engine = self._workspace.engine
+        pace = settings.pace(engine.config.memory_budget_bytes)
+        return Started(self._schema, finish_batches(small, engine, context, pace), context)
+
+    def _plan(self, context: QueryContext) -> DataFrame:
+        text = self._sql.text
+        batch_rows = VIDEO_BATCH_ROWS if text != self._sql.given else BATCH_ROWS
+        session = new_session(batch_rows, catalog=_CATALOG)
+        tables = SqlTables(self._workspace, context, batch_rows=batch_rows)
+        session.register_catalog_provider(_CATALOG, tables)
+        VideoFunctions(context).register(session)
+        only_queries = SQLOptions().with_allow_ddl(False).with_allow_dml(False)
+        try:
+            return session.sql_with_options(text, only_queries.with_allow_statements(False))
+        except Exception as error:
+            raise cause(error, context, translate=self._translate) from error
+
+    def _translate(self, message: str) -> MareyError:
+        """The error of ours that a message of DataFusion is about."""
+        table = _NO_TABLE.search(message)
+        if table:
+            return self._no_table(table.group(1))
+        function = _NO_FUNCTION.search(message)
+        if function:
+            offer = message[function.end() :].replace("\n", " ").strip()
+            return FunctionNotFoundError(f"no function {function.group(1)!r}. {offer}".strip())
+        return plan_error(self._sql, message)
+
+    def _no_table(self, name: str) -> MareyError:
+        project, _, table = name.partition(".")
+        if project == "public":
+            return TableNotFoundError(f"no table {table!r}: name tables as project.table")
+        try:
+            self._workspace.newest(project, table)
+        except MareyError as error:
+            return error
+        return TableNotFoundError(f"no table {name!r}")
+
+    def __repr__(self) -> str:
+        return f"SqlQuery({self._sql.given!r})"
+
+
+class _PlannedRows(ChosenRows):
+    """The rows of a query with their small columns: nothing else tells one from another."""
+
+    def __init__(self, query: SqlQuery, rows: pa.Table, context: QueryContext) -> None:
+        self._query = query
+        self._rows = rows
+        self._context = context
+
+    def __len__(self) -> int:
+        rows: int = self._rows.num_rows
+        return rows
+
+    def start(self, places: npt.NDArray[np.int64], settings: LoaderSettings) -> Started:
+        return self._query.start_planned(
+            self._rows.take(pa.array(places)), self._context.again(), settings
+        )
+
+
+class _OutputColumns:
+    """Which columns of a plan make the result, and under which names."""
+
+    def __init__(self, sql: RewrittenSql, planned: pa.Schema) -> None:
+        shown = [
+            at for at, field in enumerate(planned) if not _is_implied(field.name, planned, sql)
+        ]
+        names = _unique([column_name(planned.field(at).name) for at in shown])
+        self._places = shown
+        self.schema = pa.schema(
+            [
+                pa.field(name, planned.field(at).type)
+                for name, at in zip(names, shown, strict=True)
+            ]
+        )
+
+    def choose(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The batches of a result."""
+        for batch in batches:
+            columns = [
+                batch.column(at).cast(field.type)
+                for at, field in zip(self._places, self.schema, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+
+def _is_implied(name: str, planned: pa.Schema, sql: RewrittenSql) -> bool:
+    """Whether a column is there only because `*` stands for all columns.
+
+    The scalars of an index are flat columns of their own; beside their video, which shows them
+    too, they would be there twice.
+    """
+    video, _, scalar = name.rpartition(".index.")
+    if not video or not scalar or f'"{name}"' in sql.text:
+        return False
+    return any(field.name == video and field.type == HANDLE for field in planned)
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """The names, a number behind those that stood there before."""
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return unique

@@ -1,0 +1,130 @@
+"""The tables that SQL can name: `project.table`, opened when a query names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from datafusion.catalog import CatalogProvider, SchemaProvider
+from datafusion.catalog import Table as PlanTable
+
+from ..errors import InputError, TableNotFoundError
+from ..expressions.dtypes import is_video
+from ..expressions.sql_tokens import TokenText
+from ..storage.dataset import Dataset
+from .context import QueryContext
+from .provider import StoredTable
+from .workspace import Workspace
+
+T = TypeVar("T")
+
+
+class SqlTables(CatalogProvider):
+    """The projects of a workspace, as schemas of one DataFusion catalog, for one query.
+
+    A table that is named twice is the same snapshot twice. Nothing is read to find it.
+    """
+
+    def __init__(self, workspace: Workspace, context: QueryContext, *, batch_rows: int) -> None:
+        self._workspace = workspace
+        self._context = context
+        self._batch_rows = batch_rows
+        self._opened: dict[tuple[str, str], StoredTable] = {}
+
+    @property
+    def opened(self) -> list[StoredTable]:
+        """The tables that the query has named so far."""
+        return list(self._opened.values())
+
+    def schema_names(self) -> set[str]:
+        """The projects."""
+        return self._kept(lambda: set(self._workspace.catalog.projects()))
+
+    def schema(self, name: str) -> SchemaProvider:  # type: ignore[override]  # upstream: Schema
+        """A project; whether there is one shows when a table of it is asked for."""
+        return _ProjectTables(self, name)
+
+    def tables(self, project: str) -> set[str]:
+        """The tables of a project."""
+        return self._kept(lambda: set(self._workspace.catalog.tables(project)))
+
+    def open(self, project: str, name: str) -> StoredTable | None:
+        """A table at its newest version, None where there is none."""
+        if (project, name) not in self._opened:
+            dataset = self._kept(lambda: find_table(self._workspace, project, name))
+            if dataset is None:
+                return None
+            self._opened[project, name] = StoredTable(
+                dataset.at(dataset.version),
+                self._context,
+                label=f"{project}.{name}",
+                batch_rows=self._batch_rows,
+            )
+        return self._opened[project, name]
+
+    def _kept(self, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except BaseException as error:
+            # DataFusion keeps the text of an exception only.
+            self._context.raised = error
+            raise
+
+
+class _ProjectTables(SchemaProvider):
+    """One project."""
+
+    def __init__(self, tables: SqlTables, project: str) -> None:
+        self._tables = tables
+        self._project = project
+
+    def table_names(self) -> set[str]:
+        return self._tables.tables(self._project)
+
+    def table(self, name: str) -> PlanTable | None:
+        opened = self._tables.open(self._project, name)
+        return None if opened is None else PlanTable(opened)
+
+    def table_exist(self, name: str) -> bool:
+        return self._tables.open(self._project, name) is not None
+
+
+def find_table(workspace: Workspace, project: str, name: str) -> Dataset | None:
+    """A table at its newest version, None where there is none or the name cannot be one."""
+    try:
+        return workspace.newest(project, name)
+    except (TableNotFoundError, InputError):
+        return None
+
+
+def video_columns(workspace: Workspace, sql: str) -> set[str]:
+    """The names of the video columns in the tables that a query names."""
+    found: set[str] = set()
+    for project, name in sorted(set(_named_tables(TokenText(sql)))):
+        dataset = find_table(workspace, project, name)
+        if dataset is not None:
+            found |= {field.name for field in dataset.schema if is_video(field.type)}
+    return found
+
+
+def _named_tables(text: TokenText) -> Iterator[tuple[str, str]]:
+    """What stands where tables are named: after FROM and JOIN, and after commas there."""
+    for at in range(len(text)):
+        if not text.is_word(at, "from", "join"):
+            continue
+        place = text.after(at)
+        while True:
+            dot = text.after(place)
+            project, name = text.name(place), text.name(text.after(dot))
+            if not text.is_symbol(dot, ".") or project is None or name is None:
+                break
+            yield project, name
+            place = text.after(text.after(dot))
+            while text.name(place) is not None and not text.is_word(place, *_CLAUSES):
+                place = text.after(place)
+            if not text.is_symbol(place, ","):
+                break
+            place = text.after(place)
+
+
+_CLAUSES = ("where", "join", "on", "group", "order", "limit", "union", "left", "inner")
