@@ -1,0 +1,80 @@
+"""The program `marey`: its commands, and the way they all end.
+
+What a command needs is imported when it runs: help, wrong use and completion stay quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from . import demo, ingest, tables, video
+from .options import DEFAULT_ROOT, Invocation, Root, Verbose
+from .outcome import conclude
+
+ROOT_VARIABLE = "MAREY_ROOT"
+
+app = typer.Typer(
+    name="marey",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Tables of videos: exact frames for the least bytes and the least decoding.",
+)
+app.command()(demo.demo)
+app.command()(ingest.ingest)
+app.command("tables")(tables.list_tables)
+app.command()(tables.schema)
+app.command()(tables.head)
+app.command()(tables.sql)
+app.add_typer(video.app, name="video")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"marey {version('marey')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    root: Root = None,
+    verbose: Verbose = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version and end.",
+            callback=_print_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Options here hold for every command, and may stand after its name too."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Args:
+        arguments: Words after the program's name; by default those of the process.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    invocation = Invocation(os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT)
+
+    def job() -> None:
+        command = typer.main.get_command(app)
+        # Not `command.main`: it would end a closed pipe and a wrong option in its own way.
+        with command.make_context("marey", words, obj=invocation) as context:
+            command.invoke(context)
+
+    return conclude(job, verbose=lambda: invocation.verbose)

@@ -1,0 +1,201 @@
+"""`marey video`: look into a file, and take frames out of it, without a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, fields
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .frame_list import choose_frames, parse_frames
+from .options import AsJson, Verbose
+from .render import Printer
+
+if TYPE_CHECKING:
+    from ...video.index.build import BuiltIndex
+    from ...video.source import FileReader
+
+app = typer.Typer(
+    no_args_is_help=True, help="Look into a video file, and take frames out of it."
+)
+
+_SHOWN_FRAMES = 24
+_SHOWN_GOPS = 2
+
+# What 80 columns have room for.
+_FRAME_HEADINGS = {
+    "frame": "frame",
+    "sample": "sample",
+    "gop": "GOP",
+    "type": "type",
+    "bytes": "bytes",
+    "pts_seconds": "time",
+    "duration_seconds": "lasts",
+    "references": "refs",
+    "whole": "whole",
+    "closure": "closure",
+}
+
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="An MP4, MOV or 3GP file, or a raw H.264 stream.",
+        show_default=False,
+    ),
+]
+Frames = Annotated[
+    str,
+    typer.Option(
+        "--frames",
+        metavar="LIST",
+        help="Frame numbers in display order: 0,8,16 or start:stop:step; -1 is the last.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def inspect(
+    file: File,
+    show_frames: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Frames shown, 24 if not said; in JSON all."),
+    ] = None,
+    max_gops: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="GOPs shown, 2 if not said; in JSON all."),
+    ] = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show a file's facts, its GOPs, and what each frame depends on."""
+    with _opened(file) as (_, built):
+        _inspect(built, show_frames, max_gops, Printer(as_json=as_json))
+
+
+def _inspect(
+    built: BuiltIndex, show_frames: int | None, max_gops: int | None, printer: Printer
+) -> None:
+    from .inspection import FrameRow, GopRow, clip_facts, frame_rows, gop_rows
+
+    index = built.index
+    if printer.form != "json":
+        show_frames = _SHOWN_FRAMES if show_frames is None else show_frames
+        max_gops = _SHOWN_GOPS if max_gops is None else max_gops
+    all_gops = list(gop_rows(index))
+    gops = [astuple(row) for row in all_gops[:max_gops]]
+    frames = [astuple(row) for row in islice(frame_rows(index, gops=max_gops), show_frames)]
+    gop_names = [field.name for field in fields(GopRow)]
+    frame_names = [field.name for field in fields(FrameRow)]
+    facts = clip_facts(built)
+    if printer.form == "json":
+        facts["gops"] = [dict(zip(gop_names, row, strict=True)) for row in gops]
+        facts["frames"] = [dict(zip(frame_names, row, strict=True)) for row in frames]
+        printer.facts(facts)
+        return
+    printer.facts(facts)
+    printer.line()
+    printer.rows(gop_names, gops, title=f"{len(gops)} of {len(all_gops)} GOPs")
+    printer.line()
+    headings = dict(_FRAME_HEADINGS)
+    if any(row[frame_names.index("notes")] for row in frames):
+        headings["notes"] = "notes"
+    printer.rows(
+        frame_names,
+        frames,
+        title=f"{len(frames)} of {index.frame_count} frames; refs, whole, closure: samples",
+        headings=headings,
+    )
+
+
+@app.command()
+def frames(
+    file: File,
+    frames: Frames,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="DIR", help="Folder for the pictures."),
+    ],
+    height: Annotated[int | None, typer.Option(min=1, help="Rows of the pictures.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Columns of the pictures.")] = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write frames as PNG pictures, named `<file>_<frame>.png`."""
+    parts = parse_frames(frames)
+    from ...video.decode.frame import PixelOutput
+    from .files import write_file
+    from .png import build_png
+    from .progress import progress
+    from .stills import read_stills
+
+    printer = Printer(as_json=as_json)
+    written: list[tuple[object, ...]] = []
+    with _opened(file) as (reader, built):
+        chosen = choose_frames(parts, built.index)
+        digits = max(6, len(str(built.index.frame_count)))
+        form = PixelOutput(height=height, width=width)
+        with progress("writing", len(chosen)) as advance:
+            for still in read_stills(reader, built.index, chosen, form):
+                path = output / f"{file.stem}_{still.frame_index:0{digits}}.png"
+                write_file(path, build_png(still.to_numpy()))
+                written.append((still.frame_index, still.pts_seconds, str(path)))
+                advance(1)
+    printer.rows(("frame", "pts_seconds", "path"), written)
+
+
+@app.command()
+def remux(
+    file: File,
+    frames: Frames,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="The MP4 file to write.")
+    ],
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write an MP4 that shows those frames, each once and for its own time, not re-encoded."""
+    parts = parse_frames(frames)
+    if output.exists() and output.samefile(file):
+        raise typer.BadParameter(
+            "would overwrite the file that it reads", param_hint="--output"
+        )
+    from ...video.remux import plan_remux, remux_frames
+    from .files import write_file
+
+    with _opened(file) as (reader, built):
+        chosen = choose_frames(parts, built.index)
+        data = remux_frames(built.index, chosen, reader)
+        plan = plan_remux(built.index, chosen)
+        source_bytes = reader.size
+    write_file(output, data)
+    Printer(as_json=as_json).facts(
+        {
+            "path": str(output),
+            "frames": len(chosen),
+            "samples": sum(len(run.samples) for run in plan.runs),
+            "strategy": plan.strategy,
+            "bytes": len(data),
+            "source_bytes": source_bytes,
+        }
+    )
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[tuple[FileReader, BuiltIndex]]:
+    """The bytes of a file and its index; errors about it begin with its name."""
+    from ...errors import MareyError
+    from ...video.index.build import build_frame_index
+    from ...video.source import FileReader
+
+    with FileReader(file) as reader:
+        try:
+            yield reader, build_frame_index(reader)
+        except MareyError as error:
+            error.args = (f"{str(file)!r}: {error}",)
+            raise
