@@ -1,6 +1,6 @@
 """Every error that Marey raises on purpose, in one tree.
 
-Each class also derives from the builtin that fits, so that `except LookupError` and the like work.
+Each class also derives from the builtin that fits: `except LookupError` works.
 
 ::
 
@@ -10,15 +10,15 @@ Each class also derives from the builtin that fits, so that `except LookupError`
     │   │   ├── BoxError                         ... in the MP4 structure
     │   │   └── BitstreamError                   ... in the H.264 stream
     │   ├── DecodeError                          parse, but the decoder gave no exact frame
-    │   ├── FrameIndexError                      a stored frame index: damaged, or newer than this Marey
-    │   └── FrameRangeError (IndexError)         a frame number or time that the clip does not have
+    │   ├── FrameIndexError                      a stored frame index: damaged, or too new
+    │   └── FrameRangeError (IndexError)         a frame number or time that is not in the clip
     ├── UnsupportedError (NotImplementedError)   legal, understood, and not offered
     ├── NotFoundError (LookupError)
     │   ├── TableNotFoundError
     │   ├── ColumnNotFoundError
-    │   ├── KeyNotFoundError (KeyError)          a key-table row whose key the table lacks
+    │   ├── KeyNotFoundError (KeyError)          a key that the table lacks
     │   ├── FunctionNotFoundError
-    │   └── SourceNotFoundError (FileNotFoundError)   the file or object behind a reference is gone
+    │   └── SourceNotFoundError (FileNotFoundError)   what a reference points at is gone
     ├── InputError (ValueError)                  data given to a write or a key table
     │   └── DuplicateKeyError                    one key twice
     ├── ExpressionError (TypeError)              an expression whose types do not fit

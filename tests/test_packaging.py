@@ -14,7 +14,9 @@ LAYERS = ("engine", "expressions", "storage", "video")
 def modules() -> set[str]:
     here = {f"marey/{path.name}" for path in ROOT.glob("*.py")}
     for layer in LAYERS:
-        here |= {f"marey/{p.relative_to(ROOT).as_posix()}" for p in (ROOT / layer).rglob("*.py")}
+        here |= {
+            f"marey/{p.relative_to(ROOT).as_posix()}" for p in (ROOT / layer).rglob("*.py")
+        }
     return here | {"marey/py.typed"}
 
 
@@ -30,7 +32,10 @@ def test_the_wheel_holds_every_module_and_nothing_else(tmp_path: Path) -> None:
     (source / "tests").mkdir()
     (source / "tests" / "test_nothing.py").write_text("")
     subprocess.run(
-        [sys.executable, "-c", _BUILD, str(tmp_path)], cwd=source, check=True, capture_output=True
+        [sys.executable, "-c", _BUILD, str(tmp_path)],
+        cwd=source,
+        check=True,
+        capture_output=True,
     )
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:

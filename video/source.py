@@ -121,7 +121,7 @@ class FileReader:
                 ) from error
             if not piece:
                 raise CorruptVideoError(
-                    f"{str(self._path)!r} ends at {at}, {r.end} bytes were there when it was opened"
+                    f"{str(self._path)!r} ends at {at}, it had {r.end} bytes when it was opened"
                 )
             pieces.append(piece)
             at += len(piece)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from marey.errors import CorruptVideoError
 from marey.video.timing import Rounding, Timebase, rescale, to_nanoseconds, to_seconds
 

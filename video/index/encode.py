@@ -196,7 +196,8 @@ def _display_order(frame_sample: npt.NDArray[np.int32], n: int) -> Int64s:
     shown, first = np.unique(frame_sample, return_index=True)
     hidden = np.ones(n, np.bool_)
     hidden[shown] = False
-    return np.concatenate((shown[np.argsort(first)], np.flatnonzero(hidden)))
+    order = (shown[np.argsort(first)], np.flatnonzero(hidden))
+    return np.concatenate(order).astype(np.int64, copy=False)
 
 
 def _offsets(size: Int64s, jumps: Int64s, jump: Int64s, source_bytes: int) -> Int64s:

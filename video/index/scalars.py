@@ -66,7 +66,7 @@ def _colour(
         return fallback
     full_range = bool(vui.video_full_range_flag)
     if not vui.colour_description_present_flag:
-        return (*fallback[:3], full_range)
+        return (fallback[0], fallback[1], fallback[2], full_range)
     return (
         vui.colour_primaries,
         vui.transfer_characteristics,

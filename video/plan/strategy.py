@@ -66,7 +66,7 @@ def _plan_closed(index: FrameIndex, targets: Int64s, force: Strategy | None) -> 
         if (force == "rewritten" or not needless) and can_rewrite(index, closure.samples):
             planned.append(("rewritten", closure))
         else:
-            planned += [("whole", run) for run in whole]
+            planned.extend(("whole", run) for run in whole)
     return planned
 
 
