@@ -77,8 +77,13 @@ _FUNCTIONS = dict.fromkeys(_OPERATORS, 2) | dict.fromkeys([*_NULL_TESTS, "invert
 """Arrow's name of each function that DataFusion puts in a filter, and its arity."""
 
 
-def read_expression(expression: pc.Expression) -> Node | None:
-    """The tree of a filter, or None where its serialised form has parts that are not known."""
+def read_expression(expression: pc.Expression | pa.Scalar) -> Node | None:
+    """The tree of a filter, or None where its serialised form has parts that are not known.
+
+    A condition that no row can meet comes from DataFusion as a plain scalar.
+    """
+    if isinstance(expression, pa.Scalar):
+        return Literal(expression)
     _, (serialised,) = expression.__reduce__()
     with pa.ipc.open_file(serialised) as file:
         batch = file.get_batch(0)

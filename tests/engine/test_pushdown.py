@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from datafusion import SessionContext
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from marey.engine.pushdown import evaluate, field_names, read_expression, to_lance_filter
@@ -89,6 +89,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> lance.LanceDataset:
 
 @settings(max_examples=60, deadline=None)
 @given(condition=CONDITIONS)
+@example(condition="(id = 0 AND id = 1)")
 def test_the_tree_means_what_the_sql_means(condition: str, stored: lance.LanceDataset) -> None:
     context = SessionContext()
     recorder = Recorder()
