@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, fields
+from typing import Literal, get_args
 
 from ..errors import ConfigError
 from ..video.plan import SourceCost
 
 _MIB = 1 << 20
+
+DecodeIsolation = Literal["thread", "process"]
+"""Where a decoder runs."""
 
 
 def usable_cores() -> int:
@@ -40,15 +44,23 @@ class EngineConfig:
     """Batches whose bytes are fetched at one time, ahead of decoding."""
     index_cache_bytes: int = 64 * _MIB
     """Decoded frame indexes that are kept between scans."""
+    decode_isolation: DecodeIsolation = "thread"
+    """`process`: each decoder runs in a process of its own. If a hostile stream crashes it, the
+    rows that it was decoding fail, and nothing else. It costs a copy of every sample and
+    frame."""
     source_cost: SourceCost | None = None
     """What reading media costs; by default that of a local file or of an object store."""
 
     def __post_init__(self) -> None:
         if self.source_cost is not None and not isinstance(self.source_cost, SourceCost):
             raise ConfigError(f"source_cost must be a SourceCost, got {self.source_cost!r}")
+        if self.decode_isolation not in get_args(DecodeIsolation):
+            raise ConfigError(
+                f"decode_isolation must be 'thread' or 'process', got {self.decode_isolation!r}"
+            )
         for setting in fields(self):
             value = getattr(self, setting.name)
-            if setting.name == "source_cost":
+            if setting.name in ("source_cost", "decode_isolation"):
                 continue
             least = 0 if setting.name == "index_cache_bytes" else 1
             if type(value) is not int or value < least:

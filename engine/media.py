@@ -8,10 +8,9 @@ from time import perf_counter
 
 from ..errors import MareyError
 from ..video.decode.frame import PixelOutput
-from ..video.decode.pool import DecoderPool
-from ..video.decode.run import decode_into
+from ..video.decode.run import Decoders, decode_into
 from ..video.index.frames import FrameIndex
-from ..video.plan import DecodeRun, ReadPlan, SourceCost, packets
+from ..video.plan import DecodeRun, FetchShape, ReadPlan, SourceCost, Strategy, packets
 from ..video.source import ByteRange
 from .context import QueryContext
 
@@ -26,6 +25,24 @@ class ClipRanges:
     """The handle's row."""
     ranges: Sequence[ByteRange]
     """What to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEstimate:
+    """What a plan will fetch and decode of one clip."""
+
+    clip: tuple[int, int]
+    """Number of the video column, and the stored row: they tell clips apart."""
+    fetch_shape: FetchShape
+    """The outcome of its byte-range plan."""
+    bytes_fetched: int
+    """Bytes in all ranges."""
+    requests: int
+    """Ranges."""
+    runs: tuple[tuple[Strategy, int], ...]
+    """For each run what is done to its samples, and how many there are."""
+    index: FrameIndex
+    """Of the clip."""
 
 
 Fetched = Sequence[memoryview] | MareyError
@@ -60,7 +77,7 @@ class Media:
     def __init__(
         self,
         context: QueryContext,
-        decoders: DecoderPool,
+        decoders: Decoders,
         *,
         cost: SourceCost,
         decode_threads: int,
@@ -96,6 +113,10 @@ class Media:
             range_requests=requests, bytes_fetched=size, fetch_seconds=perf_counter() - begin
         )
         return fetched
+
+    def clip(self, table: int, row: int) -> tuple[int, int]:
+        """What tells a clip from others, whichever handle leads to it."""
+        return table, self._context.column(table).row_id(row)
 
     def reader(self, table: int, row: int, *, size: int) -> ClipReader:
         """Random access to one clip."""

@@ -8,6 +8,7 @@ from time import perf_counter
 
 import pyarrow as pa
 
+from ..video.decode.isolated import IsolatedDecoderPool
 from ..video.decode.pool import DecoderPool
 from ..video.plan import SourceCost
 from .config import EngineConfig
@@ -32,8 +33,8 @@ class Engine:
     """Settings."""
     indexes: IndexCache
     """Decoded frame indexes."""
-    decoders: DecoderPool
-    """Decoder contexts."""
+    decoders: DecoderPool | IsolatedDecoderPool
+    """Lend decoders."""
     cost: SourceCost
     """What reading media costs."""
 
@@ -79,38 +80,53 @@ def finish_batches(
     """Finished batches in order, later ones made while the consumer works on one."""
     config = engine.config
     pace = pace or usual_pace(config)
-    share = pace.batch_bytes
-    kit = Kit(
-        slots=find_slots(result.schema),
-        schema=result.finished_schema,
-        watched=result.watched,
-        media=Media(
-            context, engine.decoders, cost=engine.cost, decode_threads=config.decode_threads
-        ),
-        context=context,
-    )
-
-    def windows() -> Iterator[Window]:
-        checked = _checked_rows(result, kit, config.max_row_bytes)
-        for rows in cut_rows(checked, most_bytes=share, most_rows=pace.batch_rows):
-            begin = perf_counter()
-            planned = list(plan_rows(rows, lambda r: Window(r, kit), most_bytes=share))
-            context.metrics.add(plan_seconds=perf_counter() - begin)
-            yield from planned
-
+    kit = _kit(result, engine, context)
     if not kit.slots:
         # Nothing to fetch or decode: no threads, and batches as the plan makes them.
         for batch in result.batches:
             yield Window(Rows(batch, [()] * batch.num_rows), kit).finish()
         return
     yield from run_jobs(
-        windows(),
+        _windows(result, kit, pace, config.max_row_bytes),
         budget_bytes=config.memory_budget_bytes,
         fetch_threads=config.fetch_threads,
         decode_threads=config.decode_threads,
         stop=context.stop,
         ahead=pace.ahead,
     )
+
+
+def plan_windows(
+    result: SmallResult, engine: Engine, context: QueryContext
+) -> Iterator[Window]:
+    """The windows of a run, planned as `finish_batches` plans them, and no more done."""
+    kit = _kit(result, engine, context)
+    return _windows(result, kit, usual_pace(engine.config), engine.config.max_row_bytes)
+
+
+def _kit(result: SmallResult, engine: Engine, context: QueryContext) -> Kit:
+    return Kit(
+        slots=find_slots(result.schema),
+        schema=result.finished_schema,
+        watched=result.watched,
+        media=Media(
+            context,
+            engine.decoders,
+            cost=engine.cost,
+            decode_threads=engine.config.decode_threads,
+        ),
+        context=context,
+    )
+
+
+def _windows(result: SmallResult, kit: Kit, pace: Pace, max_row_bytes: int) -> Iterator[Window]:
+    share = pace.batch_bytes
+    checked = _checked_rows(result, kit, max_row_bytes)
+    for rows in cut_rows(checked, most_bytes=share, most_rows=pace.batch_rows):
+        begin = perf_counter()
+        planned = list(plan_rows(rows, lambda r: Window(r, kit), most_bytes=share))
+        kit.context.metrics.add(plan_seconds=perf_counter() - begin)
+        yield from planned
 
 
 def _checked_rows(result: SmallResult, kit: Kit, max_row_bytes: int) -> Iterator[Rows]:

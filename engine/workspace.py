@@ -10,6 +10,7 @@ from ..errors import ExpressionError, TableNotFoundError
 from ..expressions.columns import Relation
 from ..storage.catalog import Catalog
 from ..storage.dataset import Dataset
+from ..video.decode.isolated import IsolatedDecoderPool
 from ..video.decode.pool import DecoderPool
 from ..video.plan import LOCAL, OBJECT_STORE
 from .config import EngineConfig
@@ -35,7 +36,7 @@ class Workspace:
         self.engine = Engine(
             config=config,
             indexes=IndexCache(config.index_cache_bytes),
-            decoders=DecoderPool(),
+            decoders=_decoders(config),
             cost=config.source_cost or (OBJECT_STORE if remote else LOCAL),
         )
         self._open: dict[tuple[str, str], Dataset] = {}
@@ -104,3 +105,7 @@ class Workspace:
         with self._lock:
             self._open.clear()
         self.engine.decoders.close()
+
+
+def _decoders(config: EngineConfig) -> DecoderPool | IsolatedDecoderPool:
+    return IsolatedDecoderPool() if config.decode_isolation == "process" else DecoderPool()
