@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from datafusion import DataFrame, SQLOptions
+from datafusion import DataFrame, SessionContext, SQLOptions
+from datafusion.plan import LogicalPlan
 
 from ..errors import (
     FunctionNotFoundError,
@@ -20,7 +22,7 @@ from ..errors import (
 )
 from ..expressions.dtypes import HANDLE
 from ..expressions.sql_messages import column_name, plan_error
-from ..expressions.sql_text import RewrittenSql, rewrite_sql
+from ..expressions.sql_text import RewrittenSql, require_query, rewrite_sql
 from ..expressions.udf import VideoFunctions
 from .context import QueryContext
 from .failures import OnError
@@ -31,6 +33,7 @@ from .requests import finished_schema
 from .result import Readable
 from .run import SmallResult, finish_batches
 from .sql_tables import SqlTables, video_columns
+from .sql_uses import refuse_use_of_frames
 from .started import Started
 from .workspace import Workspace
 
@@ -59,7 +62,14 @@ class SqlQuery(Readable):
         super().__init__()
         self._workspace = workspace
         self._sql = rewrite_sql(text, video_columns(workspace, text))
-        self._columns = _OutputColumns(self._sql, self._plan(workspace.context()).schema())
+        require_query(text)
+        context = workspace.context()
+        session = self._session(context)
+        planned = self._plan(session, context)
+        if self._sql.text != text or "unnest" in text.lower():
+            # An index path or a call: there are videos, which not everything can be done to.
+            refuse_use_of_frames(planned.logical_plan(), partial(_fields, session))
+        self._columns = _OutputColumns(self._sql, planned.schema())
         self._schema = finished_schema(self._columns.schema)
 
     @property
@@ -79,7 +89,7 @@ class SqlQuery(Readable):
                 "SQL takes no key table: name the keys in WHERE, or use Marey.scan"
             )
         begin = perf_counter()
-        plan = self._plan(context)
+        plan = self._plan(self._session(context), context)
         batches = stream(lambda: plan, context, translate=self._translate)
         context.metrics.add(plan_seconds=perf_counter() - begin)
         return SmallResult(self._columns.schema, self._columns.choose(batches))
@@ -101,16 +111,21 @@ class SqlQuery(Readable):
         pace = settings.pace(engine.config.memory_budget_bytes)
         return Started(self._schema, finish_batches(small, engine, context, pace), context)
 
-    def _plan(self, context: QueryContext) -> DataFrame:
-        text = self._sql.text
-        batch_rows = VIDEO_BATCH_ROWS if text != self._sql.given else BATCH_ROWS
+    def _session(self, context: QueryContext) -> SessionContext:
+        """A session that knows the tables and the functions on videos."""
+        batch_rows = VIDEO_BATCH_ROWS if self._sql.text != self._sql.given else BATCH_ROWS
         session = new_session(batch_rows, catalog=_CATALOG)
         tables = SqlTables(self._workspace, context, batch_rows=batch_rows)
         session.register_catalog_provider(_CATALOG, tables)
         VideoFunctions(context).register(session)
+        return session
+
+    def _plan(self, session: SessionContext, context: QueryContext) -> DataFrame:
         only_queries = SQLOptions().with_allow_ddl(False).with_allow_dml(False)
         try:
-            return session.sql_with_options(text, only_queries.with_allow_statements(False))
+            return session.sql_with_options(
+                self._sql.text, only_queries.with_allow_statements(False)
+            )
         except Exception as error:
             raise cause(error, context, translate=self._translate) from error
 
@@ -193,6 +208,12 @@ def _is_implied(name: str, planned: pa.Schema, sql: RewrittenSql) -> bool:
     if not video or not scalar or f'"{name}"' in sql.text:
         return False
     return any(field.name == video and field.type == HANDLE for field in planned)
+
+
+def _fields(session: SessionContext, plan: LogicalPlan) -> Iterator[tuple[str, pa.DataType]]:
+    """Names and types of what a plan gives."""
+    schema = session.create_dataframe_from_logical_plan(plan).schema()
+    return ((field.name, field.type) for field in schema)
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import re
 
 from ..errors import ColumnNotFoundError, MareyError, QueryError, UnsupportedError
+from .columns import INDEX, SOURCE, no_source
+from .dtypes import FRAMES
 from .functions import FUNCTIONS, PUBLIC_NAMES
+from .near import near_names
 from .sql_text import RewrittenSql
 
 _POSITION = re.compile(r"Line: (\d+), Column: (\d+)")
 _INTERNAL = re.compile(r"\b(?:" + "|".join(PUBLIC_NAMES) + r")\b")
 _HANDLE = re.compile(r'Struct\("__marey_table": [^()]*\)')
 _REQUEST = re.compile(r'Struct\("__marey_(read|remux)": (?:[^()]|\([^()]*\))*\)')
+_NO_FIELD = re.compile(r"No field named (.+?)\.(?:\s|$)")
+_VALID_FIELDS = re.compile(r"Valid fields are (.*?)\.?\s*$", re.DOTALL)
+_PART = re.compile(r'"((?:[^"]|"")*)"|([^".\s]+)')
+_NO_STRUCT_FIELD = re.compile(r"Field (\S+) not found in struct")
+_PARSER = re.compile(r'^(?:ParserError|TokenizerError)\("(.*)"\)$', re.DOTALL)
+_AT_POSITION = re.compile(r"^(.*?),? at Line: (\d+), Column: (\d+)$", re.DOTALL)
 _WRONG_CALL = re.compile(
     r"to satisfy a call to '(\w+)' function: coercion from (.*?) to the signature"
 )
@@ -26,7 +35,7 @@ def column_name(name: str) -> str:
     outer = _INTERNAL.match(name)
     if outer and name[outer.end() :].startswith("(") and name.endswith(")"):
         return PUBLIC_NAMES[outer.group()]
-    return _public_names(name)
+    return shown_calls(name)
 
 
 def restate(sql: RewrittenSql, message: str) -> str:
@@ -55,13 +64,98 @@ def plan_error(sql: RewrittenSql, message: str) -> MareyError:
         takes = ", ".join(f"{p.name} {p.type_name}" for p in FUNCTIONS[name].parameters)
         return QueryError(f"{name} takes ({takes}), found ({found})")
     if _REQUEST.search(_HANDLE.sub("video", message)):
-        return UnsupportedError(
-            "what video_read and video_remux give is made after the query has run: select it "
-            f"whole, and work on the result ({restated})"
-        )
+        return made_later("what video_read and video_remux give")
     if "No field named" in restated:
-        return ColumnNotFoundError(restated)
-    return QueryError(restated)
+        return _no_column(restated)
+    missing = _NO_STRUCT_FIELD.search(restated)
+    if missing:
+        return _no_struct_field(sql, missing.group(1))
+    return QueryError(_parser_error(restated))
+
+
+def made_later(what: str) -> UnsupportedError:
+    """The error for a query that looks into frames or files that it is about to make."""
+    return UnsupportedError(
+        f"{what} is made after the query has run: select it whole, and work on the result; to "
+        "count frames, count frame numbers, as in array_length(video_every(video, 5))"
+    )
+
+
+def _no_column(message: str) -> ColumnNotFoundError:
+    """No such column: near names out of the many that DataFusion lists."""
+    found = _NO_FIELD.search(message)
+    listed = _VALID_FIELDS.search(message)
+    if found is None:
+        return ColumnNotFoundError(message)
+    given = _parts(found.group(1))
+    known = [_parts(field)[-1] for field in listed.group(1).split(", ")] if listed else []
+    in_index = f".{INDEX}." in given[-1]
+    offered = [name for name in dict.fromkeys(known) if (f".{INDEX}." in name) == in_index]
+    quote = any(name.lower() == given[-1].lower() for name in offered)
+    how = " names with capitals stand in double quotes" if quote else ""
+    return ColumnNotFoundError(
+        f"no column {'.'.join(given)!r}{near_names(given[-1], offered)}{how}"
+    )
+
+
+def _parts(name: str) -> list[str]:
+    """The parts of a qualified name, without quotes.
+
+    >>> _parts('c."video.index.width"')
+    ['c', 'video.index.width']
+    """
+    return [quoted.replace('""', '"') or bare for quoted, bare in _PART.findall(name)] or [name]
+
+
+def _no_struct_field(sql: RewrittenSql, name: str) -> MareyError:
+    if name in FRAMES.names and sql.text != sql.given:
+        return made_later(f"the field {name!r} of what video_read gives")
+    if name == SOURCE:
+        return no_source(name)
+    if name == INDEX:
+        return QueryError("name a field of the index of a video, as in video.index.width")
+    return ColumnNotFoundError(f"no field {name!r} in the struct")
+
+
+def _parser_error(message: str) -> str:
+    """A parser's complaint, its position first as in errors of ours."""
+    inner = _PARSER.match(message)
+    if inner is None:
+        return message
+    text = inner.group(1).replace('\\"', '"')
+    place = _AT_POSITION.match(text)
+    if place is None:
+        return text
+    what, line, column = place.groups()
+    return f"line {line}, column {column}: {what[:1].lower()}{what[1:]}"
+
+
+def shown_calls(text: str) -> str:
+    """Text of a plan with calls of our functions by their public names, without arguments.
+
+    >>> shown_calls("__marey_read(t.video, make_array(Int64(0)), NULL) = NULL")
+    'video_read(...) = NULL'
+    """
+    shown, at = "", 0
+    for found in _INTERNAL.finditer(text):
+        if found.start() < at:
+            continue
+        shown += text[at : found.start()] + PUBLIC_NAMES[found.group()]
+        at = found.end()
+        if text.startswith("(", at):
+            shown += "(...)"
+            at = _closing(text, at)
+    return shown + text[at:]
+
+
+def _closing(text: str, opening: int) -> int:
+    """One past the bracket that closes the one here; the end where none does."""
+    depth = 0
+    for at in range(opening, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[at], 0)
+        if not depth:
+            return at + 1
+    return len(text)
 
 
 def _public_names(text: str) -> str:

@@ -26,6 +26,27 @@ from .sql_tokens import TokenText, line_and_column
 _DEEPEST = 32
 """Calls within calls."""
 
+_INSTEAD = {
+    "INSERT": ": use Table.write",
+    "UPDATE": ": use Table.write",
+    "MERGE": ": use Table.write",
+    "DELETE": ": use Table.delete",
+    "CREATE": ": use Project.create_table",
+    "DROP": ": use Project.drop_table",
+    "SHOW": ": use Project.list_tables",
+    "DESCRIBE": ": use Table.schema",
+    "DESC": ": use Table.schema",
+    "EXPLAIN": ": use the method explain of the query",
+}
+"""What does it, by the first word of a statement that is no query."""
+
+_OTHER_STATEMENTS = (
+    *("alter", "analyze", "begin", "call", "commit", "copy", "deallocate", "execute", "grant"),
+    *("kill", "prepare", "reset", "revoke", "rollback", "set", "start", "truncate", "use"),
+    "vacuum",
+)
+_STATEMENTS = (*(word.lower() for word in _INSTEAD), *_OTHER_STATEMENTS)
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -89,6 +110,24 @@ def rewrite_sql(sql: str, video_columns: Collection[str] = ()) -> RewrittenSql:
         raise QueryError(f"SQL is text, found {type(sql).__name__}")
     text = TokenText(sql)
     return RewrittenSql(sql, tuple(_rewrite(text, frozenset(video_columns), 0, len(text), 0)))
+
+
+def require_query(sql: str) -> None:
+    """Refuse a statement that is no query, naming it.
+
+    >>> require_query("SELECT 1")
+
+    Raises:
+        QueryError: It would change something, or ask about the session.
+    """
+    text = TokenText(sql)
+    first = text.skip_space(0)
+    if first == len(text):
+        raise QueryError("there is no SQL in the text")
+    if text.is_word(first, *_STATEMENTS):
+        word = text[first].text.upper()
+        why = f"SQL only asks here, as SELECT does; {word} is no query{_INSTEAD.get(word, '')}"
+        raise text.error(first, QueryError, why)
 
 
 def _rewrite(
