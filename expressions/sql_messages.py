@@ -47,7 +47,7 @@ def restate(sql: RewrittenSql, message: str) -> str:
 
     message = _HANDLE.sub("video", _POSITION.sub(position, message))
     message = _REQUEST.sub(lambda found: f"video_{found.group(1)}", message)
-    return _public_names(message)
+    return public_names(message)
 
 
 def plan_error(sql: RewrittenSql, message: str) -> MareyError:
@@ -158,5 +158,6 @@ def _closing(text: str, opening: int) -> int:
     return len(text)
 
 
-def _public_names(text: str) -> str:
+def public_names(text: str) -> str:
+    """Text with our functions under the names that queries call them by."""
     return _INTERNAL.sub(lambda found: PUBLIC_NAMES[found.group()], text)
