@@ -2,8 +2,9 @@
 
 The runs of a plan are independent, and are shared out between the decode threads. A run is
 exact or fails as a whole, and how far it reaches depends on the frames that are asked for
-together. So where one fails that serves several rows, each row is tried again alone: whether a
-frame comes out does not depend on what was asked for beside it.
+together. So where one fails, each of its rows is tried again alone, at last with the fewest
+samples that its frames need: whether they come out does not depend on what was asked for
+beside them, nor on which plan was cheaper.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import numpy as np
 from ..errors import MareyError, VideoError
 from ..video.decode.frame import PixelOutput
 from ..video.index.frames import FrameIndex, Int64s
-from ..video.plan import DecodeRun, ReadPlan, plan_read
-from .media import ClipRanges, Fetched, Media
+from ..video.plan import DecodeRun, ReadPlan, Strategy, plan_read
+from .fault import Fault, first_bad_frame
+from .media import ClipRanges, Fetched, Media, ReadEstimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,16 @@ class ClipRead:
     """Who wants which frame."""
     reads: list[PlannedRead] = field(default_factory=list)
     """One for all rows, or one a row where there can be none for all."""
-    errors: dict[int, MareyError] = field(default_factory=dict)
-    """By row, what went wrong."""
+    found: list[tuple[int, Fault]] = field(default_factory=list)
+    """Rows and what went wrong with them, from any thread."""
+
+    @property
+    def faults(self) -> dict[int, Fault]:
+        """By row what went wrong, that of the first frame where there are several."""
+        faults: dict[int, Fault] = {}
+        for row, fault in sorted(self.found, key=lambda f: (f[1].frame is None, f[1].frame)):
+            faults.setdefault(row, fault)
+        return faults
 
     def plan(self) -> None:
         """Decide what to read."""
@@ -79,11 +89,25 @@ class ClipRead:
                 try:
                     self.reads.append(self._plan(own))
                 except VideoError as error:
-                    self._fail(own, error)
+                    frame = first_bad_frame(np.unique(own.frame), self._cannot_plan)
+                    self._fail(own, error, frame)
 
     def ranges(self) -> list[ClipRanges]:
         """What to fetch, for each of `reads`."""
         return [ClipRanges(self.table, self.row, read.plan.ranges) for read in self.reads]
+
+    def estimates(self) -> Iterator[ReadEstimate]:
+        """What each of `reads` will take."""
+        for read in self.reads:
+            plan = read.plan
+            yield ReadEstimate(
+                clip=self.media.clip(self.table, self.row),
+                fetch_shape=plan.fetch_shape,
+                bytes_fetched=plan.bytes_fetched,
+                requests=len(plan.ranges),
+                runs=tuple((run.strategy, len(run.samples)) for run in plan.runs),
+                index=self.index,
+            )
 
     def tasks(
         self, fetched: Sequence[Fetched], pixels: memoryview
@@ -96,41 +120,81 @@ class ClipRead:
         """
         for read, buffers in zip(self.reads, fetched, strict=True):
             if isinstance(buffers, MareyError):
-                self._fail(read.places, buffers)
+                # One range that cannot be read: perhaps not every row needs it.
+                for own in self._by_row(read.places):
+                    yield partial(self._decode_alone, own, pixels)
                 continue
             for runs in _shares(read.plan.runs, self.media.decode_threads):
                 part = PlannedRead(replace(read.plan, runs=runs), read.places)
                 yield partial(self._decode, part, buffers, pixels)
 
-    def _plan(self, places: Places) -> PlannedRead:
-        return PlannedRead(plan_read(self.index, places.frame, cost=self.media.cost), places)
+    def _plan(self, places: Places, force: Strategy | None = None) -> PlannedRead:
+        plan = plan_read(self.index, places.frame, cost=self.media.cost, force=force)
+        return PlannedRead(plan, places)
+
+    def _cannot_plan(self, frames: Int64s) -> bool:
+        try:
+            plan_read(self.index, frames, cost=self.media.cost)
+        except VideoError:
+            return True
+        return False
 
     def _decode(
         self, read: PlannedRead, buffers: Sequence[memoryview], pixels: memoryview
     ) -> None:
         """Decode some runs of a plan into their places."""
-        samples = self.index.frame_sample[read.places.frame]
-        targets = np.concatenate([run.targets for run in read.plan.runs])
-        served = read.places.where(np.isin(samples, targets))
+        served = self._served(read)
         try:
             self._deliver(PlannedRead(read.plan, served), buffers, pixels)
-        except VideoError as error:
-            alone = self._by_row(served)
-            if len(alone) == 1:
-                self._fail(served, error)
-                return
-            for own in alone:
+        except MareyError:
+            for own in self._by_row(served):
                 self._decode_alone(own, pixels)
 
     def _decode_alone(self, places: Places, pixels: memoryview) -> None:
+        """Decode what one row wants, and note it if that cannot be done."""
         try:
-            read = self._plan(places)
-            (buffers,) = self.media.fetch([ClipRanges(self.table, self.row, read.plan.ranges)])
-            if isinstance(buffers, MareyError):
-                raise buffers
-            self._deliver(read, buffers, pixels)
+            self._try_alone(places, pixels)
+        except VideoError as error:
+            self._fail(places, error, self._bad_frame(places, pixels))
         except MareyError as error:
-            self._fail(places, error)
+            self._fail(places, error, None)
+
+    def _try_alone(self, places: Places, pixels: memoryview) -> None:
+        """By the cheapest plan, then by the one with the fewest samples."""
+        read = self._plan(places)
+        try:
+            self._fetch_and_deliver(read, pixels)
+        except VideoError:
+            least = self._plan(places, "rewritten")
+            if least.plan.samples_decoded >= read.plan.samples_decoded:
+                raise
+            self._fetch_and_deliver(least, pixels)
+
+    def _bad_frame(self, places: Places, pixels: memoryview) -> int | None:
+        """The first frame that one row cannot have; its places are written over."""
+        if not self.media.reports_frames:
+            return None
+
+        def fails(frames: Int64s) -> bool:
+            try:
+                self._try_alone(places.where(np.isin(places.frame, frames)), pixels)
+            except VideoError:
+                return True
+            return False
+
+        return first_bad_frame(np.unique(places.frame), fails)
+
+    def _fetch_and_deliver(self, read: PlannedRead, pixels: memoryview) -> None:
+        (buffers,) = self.media.fetch([ClipRanges(self.table, self.row, read.plan.ranges)])
+        if isinstance(buffers, MareyError):
+            raise buffers
+        self._deliver(read, buffers, pixels)
+
+    def _served(self, read: PlannedRead) -> Places:
+        """The places that the plan's runs fill."""
+        samples = self.index.frame_sample[read.places.frame]
+        targets = np.concatenate([run.targets for run in read.plan.runs])
+        return read.places.where(np.isin(samples, targets))
 
     def _deliver(
         self, read: PlannedRead, buffers: Sequence[memoryview], pixels: memoryview
@@ -153,9 +217,9 @@ class ClipRead:
     def _by_row(self, places: Places) -> list[Places]:
         return [places.where(places.row == row) for row in np.unique(places.row)]
 
-    def _fail(self, places: Places, error: MareyError) -> None:
+    def _fail(self, places: Places, error: MareyError, frame: int | None) -> None:
         for row in np.unique(places.row).tolist():
-            self.errors.setdefault(row, error)
+            self.found.append((row, Fault(error, frame)))
 
 
 def _shares(runs: Sequence[DecodeRun], count: int) -> Iterator[tuple[DecodeRun, ...]]:

@@ -18,7 +18,7 @@ from ..errors import MareyError
 from ..storage.dataset import Dataset
 from ..video.index.frames import FrameIndex
 from .execute import Stop
-from .failures import OnError, RowFailure, located
+from .failures import OnError, RowFailure, located, united_keys
 from .index_cache import IndexCache
 from .metrics import ScanMetrics
 from .requests import VIDEO
@@ -46,6 +46,24 @@ class VideoColumn:
         return self.dataset.take([self.row_id(row) for row in rows], self.dataset.key_names)
 
 
+@dataclass(frozen=True, slots=True)
+class TableRead:
+    """How a plan reads a stored table."""
+
+    label: str
+    """The table's name, for people."""
+    version: int
+    """Of the snapshot."""
+    columns: tuple[str, ...]
+    """What is read of its rows, by stored paths."""
+    filter: str | None = None
+    """What storage filters by itself, as Lance is told."""
+    refilter: bool = False
+    """Whether the rows that come are filtered again here."""
+    by_row_id: bool = False
+    """Whether only chosen rows are read; otherwise they come in stored order."""
+
+
 class QueryContext:
     """Shared by the functions in the plan, the readers below it and the work above it."""
 
@@ -55,6 +73,8 @@ class QueryContext:
         self.stop = Stop()
         self.raised: BaseException | None = None
         """What was raised beneath DataFusion, which keeps the text of an exception only."""
+        self.reads: list[TableRead] = []
+        """How tables are read, for `explain`; known once the plan runs."""
         self._failures: dict[tuple[int, int, str, str], RowFailure] = {}
         self._failed_rows: set[tuple[int, int]] = set()
         self._indexes = indexes
@@ -140,9 +160,31 @@ class QueryContext:
         video = self._columns[table]
         failure = RowFailure(table, row, column or video.column, error, frame)
         if self.on_error == "raise":
-            raise located(failure, video.label, video.keys([row])) from error
+            raise self.located(failure) from error
         self._failed_rows.add((table, row))
         self._failures.setdefault((table, row, failure.column, str(error)), failure)
+
+    def located(self, failure: RowFailure) -> MareyError:
+        """The error of a failure, saying where it happened."""
+        video = self._columns[failure.table]
+        return located(failure, video.label, video.keys([failure.row]))
+
+    def failed_keys(self) -> pa.Table:
+        """For each of `failures` the key columns of its row: one read a video column."""
+        by_table: dict[int, list[int]] = {}
+        for at, failure in enumerate(self._failures.values()):
+            by_table.setdefault(failure.table, []).append(at)
+        failures = self.failures
+        keys = [
+            self._columns[table].keys([failures[at].row for at in places])
+            for table, places in by_table.items()
+        ]
+        place = np.argsort([at for places in by_table.values() for at in places])
+        return united_keys(keys).take(pa.array(place, pa.int64()))
+
+    def failed_tables(self) -> list[str]:
+        """For each of `failures` the name of its table."""
+        return [self._columns[failure.table].label for failure in self._failures.values()]
 
     def has_failed(self, table: int, row: int) -> bool:
         """Whether some value of a row could not be made."""

@@ -48,44 +48,40 @@ def located(failure: RowFailure, label: str, keys: pa.Table) -> MareyError:
     )
 
 
-def failures_table(
-    failures: Sequence[RowFailure], labels: Sequence[str], keys: Sequence[pa.Table]
-) -> pa.Table:
-    """Failures as rows: table, key, column, error class, message and frame.
+def errors_table(failures: Sequence[RowFailure], keys: pa.Table) -> pa.Table:
+    """Failures as rows: key columns, then column, error class, message and frame.
 
     Args:
         failures: What went wrong.
-        labels: For each the name of its table.
-        keys: For each the key columns of its row.
+        keys: What tells their rows apart, a row for each. A column of it that has the name of
+            one of ours gets `key.` in front.
     """
-    return pa.table(
-        {
-            "table": pa.array(labels, pa.string()),
-            "key": _join_keys(keys),
-            "column": pa.array([f.column for f in failures], pa.string()),
-            "error": pa.array([type(f.error).__name__ for f in failures], pa.string()),
-            "message": pa.array([str(f.error) for f in failures], pa.string()),
-            "frame": pa.array([f.frame for f in failures], pa.int64()),
-        }
-    )
+    ours = {
+        "column": pa.array([f.column for f in failures], pa.string()),
+        "error": pa.array([type(f.error).__name__ for f in failures], pa.string()),
+        "message": pa.array([str(f.error) for f in failures], pa.string()),
+        "frame": pa.array([f.frame for f in failures], pa.uint32()),
+    }
+    theirs = {
+        f"key.{name}" if name in ours else name: column
+        for name, column in zip(keys.column_names, keys.columns, strict=True)
+    }
+    return pa.table(theirs | ours)
 
 
-def _join_keys(keys: Sequence[pa.Table]) -> pa.ChunkedArray:
-    """Keys of several tables as one struct column: fields of the same name are one field.
+def united_keys(keys: Sequence[pa.Table]) -> pa.Table:
+    """Keys of several tables below each other: columns of one name are one column.
 
     Where two tables have a key column of one name and of different types, it is text.
     """
-    if not keys:
-        return pa.chunked_array([], pa.struct([]))
     fields: dict[str, pa.Field] = {}
     for field in (field for key in keys for field in key.schema):
         known = fields.setdefault(field.name, field.with_nullable(True))
         if known.type != field.type:
             fields[field.name] = pa.field(field.name, pa.string())
     schema = pa.schema(list(fields.values()))
-    rows = pa.concat_tables([_as_text(key, schema) for key in keys], promote_options="default")
-    structs = rows.select(schema.names).cast(schema).to_struct_array()
-    return structs if isinstance(structs, pa.ChunkedArray) else pa.chunked_array([structs])
+    fitted = [_as_text(key, schema) for key in keys]
+    return pa.concat_tables(fitted or [schema.empty_table()], promote_options="default")
 
 
 def _as_text(key: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -9,8 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import MareyError
-from ..video.remux import plan_remux, remux_frames
-from .media import ClipRanges, Fetched, Media
+from ..video.plan import fetch_shape
+from ..video.plan.byte_ranges import plan_ranges
+from ..video.remux import RemuxPlan, plan_remux, remux_frames
+from .fault import Fault
+from .media import ClipRanges, Fetched, Media, ReadEstimate
 from .wanted import WantedFile
 
 
@@ -22,9 +25,14 @@ class FilesSlot:
         self._rows = rows
         self._media = media
         self._files: list[bytes | None] = [None] * len(rows)
-        self._errors: dict[int, MareyError] = {}
+        self._faults: dict[int, Fault] = {}
+        self._plans = [self._plan(i, row) for i, row in enumerate(rows)]
         # The samples of a file are held twice: as they are fetched and as they are written.
-        self.cost_bytes = 2 * sum(self._sample_bytes(i, row) for i, row in enumerate(rows))
+        self.cost_bytes = 2 * sum(
+            int(row.index.size[run.samples].sum())
+            for row, plan in self._planned()
+            for run in plan.runs
+        )
         """Bytes of the files, and of what is fetched for them."""
 
     @property
@@ -33,9 +41,30 @@ class FilesSlot:
         return sum(len(np.unique(row.frames)) for row in self._rows if row is not None)
 
     @property
-    def errors(self) -> Mapping[int, MareyError]:
+    def faults(self) -> Mapping[int, Fault]:
         """By row, what went wrong."""
-        return self._errors
+        return self._faults
+
+    def estimates(self) -> Iterator[ReadEstimate]:
+        """What each file will take."""
+        for row, plan in self._planned():
+            index = row.index
+            fetches = [
+                plan_ranges(
+                    index.offset[run.samples], index.size[run.samples], self._media.cost
+                )
+                for run in plan.runs
+            ]
+            gaps = sum(fetch.gap_bytes for fetch in fetches)
+            ranges = [r for fetch in fetches for r in fetch.ranges]
+            yield ReadEstimate(
+                clip=self._media.clip(row.table, row.row),
+                fetch_shape=fetch_shape(index, plan.runs, gaps),
+                bytes_fetched=sum(r.length for r in ranges),
+                requests=len(ranges),
+                runs=tuple((plan.strategy, len(run.samples)) for run in plan.runs),
+                index=index,
+            )
 
     def ranges(self) -> list[ClipRanges]:
         """What to fetch ahead: nothing."""
@@ -44,7 +73,7 @@ class FilesSlot:
     def tasks(self, fetched: Sequence[Fetched]) -> Iterator[Callable[[], None]]:
         """The work of writing files."""
         for i, row in enumerate(self._rows):
-            if row is not None and i not in self._errors:
+            if row is not None and i not in self._faults:
                 yield partial(self._write, i, row)
 
     def column(self, failed: Collection[int]) -> pa.Array:
@@ -52,15 +81,19 @@ class FilesSlot:
         files = [None if i in failed else file for i, file in enumerate(self._files)]
         return pa.array(files, pa.large_binary())
 
-    def _sample_bytes(self, i: int, row: WantedFile | None) -> int:
+    def _plan(self, i: int, row: WantedFile | None) -> RemuxPlan | None:
         if row is None:
-            return 0
+            return None
         try:
-            plan = plan_remux(row.index, np.unique(row.frames))
+            return plan_remux(row.index, np.unique(row.frames))
         except MareyError as error:
-            self._errors[i] = error
-            return 0
-        return sum(int(row.index.size[run.samples].sum()) for run in plan.runs)
+            self._faults[i] = Fault(error)
+            return None
+
+    def _planned(self) -> Iterator[tuple[WantedFile, RemuxPlan]]:
+        for row, plan in zip(self._rows, self._plans, strict=True):
+            if row is not None and plan is not None:
+                yield row, plan
 
     def _write(self, i: int, row: WantedFile) -> None:
         media = self._media
@@ -70,4 +103,4 @@ class FilesSlot:
                 row.index, row.frames, reader, audio=row.audio, cost=media.cost
             )
         except MareyError as error:
-            self._errors[i] = error
+            self._faults[i] = Fault(error)

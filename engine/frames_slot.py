@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from ..errors import MareyError
 from ..video.decode.frame import OutputShape, PixelOutput
 from .assemble import frame_offsets, frames_array
 from .clip_read import ClipRead, Places
-from .media import ClipRanges, Fetched, Media
+from .fault import Fault
+from .media import ClipRanges, Fetched, Media, ReadEstimate
 from .wanted import WantedFrames
 
 
@@ -39,9 +39,14 @@ class FramesSlot:
         return len(self._offsets) - 1
 
     @property
-    def errors(self) -> Mapping[int, MareyError]:
+    def faults(self) -> Mapping[int, Fault]:
         """By row, what went wrong."""
-        return {row: error for clip in self._clips for row, error in clip.errors.items()}
+        return {row: fault for clip in self._clips for row, fault in clip.faults.items()}
+
+    def estimates(self) -> Iterator[ReadEstimate]:
+        """What the reads of all clips will take."""
+        for clip in self._clips:
+            yield from clip.estimates()
 
     def ranges(self) -> list[ClipRanges]:
         """What to fetch."""

@@ -89,6 +89,11 @@ class Media:
         self.decode_threads = decode_threads
         """How many threads will decode."""
 
+    @property
+    def reports_frames(self) -> bool:
+        """Whether somebody will read which frame was at fault."""
+        return self._context.on_error != "raise"
+
     def fetch(self, clips: Sequence[ClipRanges]) -> list[Fetched]:
         """The bytes of many clips: one read for all of a video column."""
         begin = perf_counter()

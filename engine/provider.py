@@ -20,7 +20,7 @@ import pyarrow.dataset as pds
 from ..expressions.dtypes import is_video
 from ..storage.dataset import Dataset
 from . import pushdown
-from .context import QueryContext, VideoColumn
+from .context import QueryContext, TableRead, VideoColumn
 from .flat import PLACE, choose, flat_schema, storage_paths
 
 _ROW_ID = "_rowid"
@@ -48,6 +48,7 @@ class StoredTable(pds.Dataset):  # type: ignore[misc]  # pyarrow ships no types
             numbered: Whether there is a column `PLACE` of row ids.
         """
         self.dataset = dataset
+        self.label = label
         self.batch_rows = batch_rows
         self.context = context
         self.paths = storage_paths(dataset.schema)
@@ -56,7 +57,6 @@ class StoredTable(pds.Dataset):  # type: ignore[misc]  # pyarrow ships no types
             for field in dataset.schema
             if is_video(field.type)
         }
-        self.pushed: list[str] = []
         self._schema = flat_schema(dataset.schema)
         if numbered:
             self._schema = self._schema.append(pa.field(PLACE, pa.uint64()))
@@ -120,9 +120,16 @@ class _Scan:
             needed = list(dict.fromkeys([*names, *used]))
         if tree is not None:
             pushed = pushdown.to_lance_filter(tree, table.paths)
-            if pushed is not None:
-                table.pushed.append(pushed)
         flat = choose(table.schema, needed, table.tables)
+        table.context.reads.append(
+            TableRead(
+                table.label,
+                table.dataset.version,
+                tuple(flat.stored),
+                filter=pushed,
+                refilter=self._filter is not None,
+            )
+        )
         stored = table.dataset.scan(
             flat.stored, filter=pushed, batch_rows=table.batch_rows, with_row_id=True
         )

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from ..errors import ConfigError, UnsupportedError
 from .context import QueryContext
-from .failures import OnError, failures_table
+from .explain import Explained, explanation
+from .failures import OnError, errors_table
 from .keys import OnMissing
 from .loader import ChosenRows, DataLoader, LoaderSettings
 from .metrics import ScanMetrics
@@ -154,6 +155,14 @@ class Readable(ABC):
         rows = self._choose(key_table, on_error, on_missing)
         return DataLoader(rows, settings, transform)
 
+    @abstractmethod
+    def _explain(self, key_table: Any) -> Explained:
+        """What there is to tell."""
+
+    @abstractmethod
+    def _failed_keys(self, context: QueryContext | None) -> pa.Table:
+        """For each failure of a run what tells its row from others; no rows for no run."""
+
     @property
     def metrics(self) -> ScanMetrics:
         """What the latest run did; all zero before the first."""
@@ -163,16 +172,25 @@ class Readable(ABC):
         """What went wrong in the latest run, with `on_error` "null" or "skip".
 
         Returns:
-            A row for each value that could not be made: `table`, `key` (a struct of the key
-            columns), `column`, `error` (the class), `message`, and `frame` if one is at fault.
+            A row for each value that could not be made: the key columns of its row (for SQL
+            `table` as well), `column`, `error` (the class), `message`, and `frame`, the first
+            that is at fault, where that is known.
         """
-        if self._latest is None:
-            return failures_table([], [], [])
         context = self._latest
-        failures = context.failures
-        videos = [context.column(failure.table) for failure in failures]
-        keys = [v.keys([f.row]) for v, f in zip(videos, failures, strict=True)]
-        return failures_table(failures, [video.label for video in videos], keys)
+        failures = [] if context is None else context.failures
+        return errors_table(failures, self._failed_keys(context))
+
+    def explain(self, key_table: Any = None) -> str:
+        """How a run would go, as text for people: what is read of which table, and for each
+        video expression the strategies chosen, with its estimated bytes, requests and samples.
+
+        Rows are chosen and reads are planned as for a run, for up to 1,000 rows of the result.
+        No media is read.
+
+        Args:
+            key_table: As for `to_record_batches`; a key that the table lacks is counted.
+        """
+        return explanation(self._explain(key_table))
 
     def _begin(self, key_table: Any, on_error: OnError, on_missing: OnMissing) -> Started:
         _check_choice("on_error", on_error)

@@ -11,8 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ..expressions.render import render
 from ..storage.dataset import Dataset
 from .context import QueryContext
+from .estimate import estimate
+from .explain import Explained
 from .failures import OnError
 from .keys import OnMissing, bind_key_table, require_no_aux, settle_missing
 from .loader import ChosenRows, LoaderSettings
@@ -43,17 +46,45 @@ class Scan(Readable):
     def _start(self, key_table: Any, on_error: OnError, on_missing: OnMissing) -> Started:
         begin = perf_counter()
         context = self._workspace.context(on_error)
-        query = self._query
-        dataset = self._workspace.snapshot(query.relation)
+        dataset = self._workspace.snapshot(self._query.relation)
         if key_table is None:
-            require_no_aux(query.aux)
-            small = read_stored(query, dataset, context)
+            require_no_aux(self._query.aux)
+            small = read_stored(self._query, dataset, context)
         else:
             selection = self._select(dataset, key_table, on_missing, context)
-            small = read_selected(query, selection, context)
+            small = read_selected(self._query, selection, context)
         context.metrics.add(plan_seconds=perf_counter() - begin)
         batches = finish_batches(small, self._workspace.engine, context)
         return Started(self._schema, batches, context)
+
+    def _explain(self, key_table: Any) -> Explained:
+        query, engine = self._query, self._workspace.engine
+        context = self._workspace.context("null")
+        dataset = self._workspace.snapshot(query.relation)
+        facts = [] if query.where is None else [("where", render(query.where))]
+        facts += [] if query.limit is None else [("limit", f"{query.limit:,}")]
+        small = None
+        if key_table is not None:
+            selection = self._select(dataset, key_table, "null", context)
+            facts.append(("keys", _describe_keys(selection)))
+            small = read_selected(query, selection, context)
+        elif query.aux:
+            names = ", ".join(map(repr, query.aux))
+            facts.append(("aux", f"{names}: give a key table to have reads estimated"))
+        else:
+            small = read_stored(query, dataset, context)
+        return Explained(
+            title=f"scan of {query.label}, version {dataset.version}",
+            facts=facts,
+            outputs=query.outputs,
+            estimate=None if small is None else estimate(small, engine, context),
+            context=context,
+        )
+
+    def _failed_keys(self, context: QueryContext | None) -> pa.Table:
+        if context is not None and context.failures:
+            return context.failed_keys()
+        return self._workspace.snapshot(self._query.relation).key_schema.empty_table()
 
     def _choose(self, key_table: Any, on_error: OnError, on_missing: OnMissing) -> ChosenRows:
         context = self._workspace.context()
@@ -106,6 +137,12 @@ class _SelectedRows(ChosenRows):
 
     def start(self, places: npt.NDArray[np.int64], settings: LoaderSettings) -> Started:
         return self._scan.start_selected(self._selection.take(places), settings)
+
+
+def _describe_keys(selection: Selection) -> str:
+    rows, missing = len(selection), selection.row_ids.null_count
+    lacking = f", of which {missing:,} lead to no row" if missing else ""
+    return f"{rows:,} rows of the key table{lacking}"
 
 
 def make_scan(

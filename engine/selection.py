@@ -16,7 +16,7 @@ import pyarrow as pa
 from ..expressions.auxiliary import Aux
 from ..expressions.dtypes import is_video
 from ..storage.dataset import Dataset
-from .context import QueryContext, VideoColumn
+from .context import QueryContext, TableRead, VideoColumn
 from .flat import PLACE, choose, flat_schema
 from .keys import BoundKeys
 from .query import MISSING, Query
@@ -67,6 +67,14 @@ class SelectionReader:
         self._keys = sorted(query.columns & known)
         stored = sorted(query.columns - known)
         self._flat = choose(flat_schema(selection.dataset.schema), stored, tables)
+        context.reads.append(
+            TableRead(
+                selection.label,
+                selection.dataset.version,
+                tuple(self._flat.stored),
+                by_row_id=True,
+            )
+        )
 
     def chunks(self) -> Iterator[pa.Table]:
         """The rows in order, a bounded number at a time."""

@@ -21,10 +21,12 @@ from ..errors import (
     UnsupportedError,
 )
 from ..expressions.dtypes import HANDLE
-from ..expressions.sql_messages import column_name, plan_error
+from ..expressions.sql_messages import column_name, plan_error, shown_calls
 from ..expressions.sql_text import RewrittenSql, require_query, rewrite_sql
 from ..expressions.udf import VideoFunctions
 from .context import QueryContext
+from .estimate import estimate
+from .explain import Explained
 from .failures import OnError
 from .keys import OnMissing
 from .loader import ChosenRows, LoaderSettings
@@ -84,10 +86,7 @@ class SqlQuery(Readable):
         return Started(self._schema, batches, context)
 
     def _small(self, key_table: Any, context: QueryContext) -> SmallResult:
-        if key_table is not None:
-            raise UnsupportedError(
-                "SQL takes no key table: name the keys in WHERE, or use Marey.scan"
-            )
+        _refuse_key_table(key_table)
         begin = perf_counter()
         plan = self._plan(self._session(context), context)
         batches = stream(lambda: plan, context, translate=self._translate)
@@ -110,6 +109,30 @@ class SqlQuery(Readable):
         engine = self._workspace.engine
         pace = settings.pace(engine.config.memory_budget_bytes)
         return Started(self._schema, finish_batches(small, engine, context, pace), context)
+
+    def _explain(self, key_table: Any) -> Explained:
+        _refuse_key_table(key_table)
+        context = self._workspace.context("null")
+        plan = self._plan(self._session(context), context)
+        steps = plan.optimized_logical_plan().display_indent()
+        small = self._small(None, context)
+        return Explained(
+            title="SQL query",
+            facts=[("plan", shown_calls(steps))],
+            outputs={},
+            estimate=estimate(small, self._workspace.engine, context),
+            context=context,
+        )
+
+    def _failed_keys(self, context: QueryContext | None) -> pa.Table:
+        if context is None:
+            return pa.table({"table": pa.array([], pa.string())})
+        keys = context.failed_keys()
+        columns = {
+            "key.table" if name == "table" else name: column
+            for name, column in zip(keys.column_names, keys.columns, strict=True)
+        }
+        return pa.table({"table": pa.array(context.failed_tables(), pa.string())} | columns)
 
     def _session(self, context: QueryContext) -> SessionContext:
         """A session that knows the tables and the functions on videos."""
@@ -152,6 +175,13 @@ class SqlQuery(Readable):
 
     def __repr__(self) -> str:
         return f"SqlQuery({self._sql.given!r})"
+
+
+def _refuse_key_table(key_table: Any) -> None:
+    if key_table is not None:
+        raise UnsupportedError(
+            "SQL takes no key table: name the keys in WHERE, or use Marey.scan"
+        )
 
 
 class _PlannedRows(ChosenRows):

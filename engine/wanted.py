@@ -15,6 +15,7 @@ from ..errors import FrameRangeError, MareyError, RowTooLargeError, VideoError
 from ..video.decode.frame import OutputShape, PixelOutput, output_shape
 from ..video.index.frames import FrameIndex, Int64s
 from .context import QueryContext
+from .fault import Fault
 from .requests import NULL_FRAME, ReadRequest, RemuxRequest, Request, Slot, read_requests
 
 
@@ -74,10 +75,8 @@ class Refused:
     """Number of the video column."""
     row: int
     """The handle's row."""
-    error: MareyError
+    fault: Fault
     """Why."""
-    frame: int | None = None
-    """The frame that is at fault, where it is one."""
 
 
 def check_requests(
@@ -101,7 +100,7 @@ def _check(request: Request, index: FrameIndex | MareyError | None) -> Wanted | 
     if index is None:
         return None
     if isinstance(index, MareyError):
-        return Refused(request.table, request.row, index)
+        return Refused(request.table, request.row, Fault(index))
     frames = np.arange(index.frame_count) if request.frames is None else request.frames
     outside = frames[(frames < 0) | (frames >= index.frame_count)]
     if len(outside):
@@ -111,14 +110,18 @@ def _check(request: Request, index: FrameIndex | MareyError | None) -> Wanted | 
             if first == NULL_FRAME
             else _range_error(index, outside)
         )
-        return Refused(request.table, request.row, error, None if first < 0 else first)
+        return Refused(request.table, request.row, Fault(error, _shown_frame(first)))
     if isinstance(request, RemuxRequest):
         return WantedFile(request.table, request.row, index, frames, request.audio)
     try:
         output, shape = _shape(index, frames, request)
     except MareyError as error:
-        return Refused(request.table, request.row, error)
+        return Refused(request.table, request.row, Fault(error))
     return WantedFrames(request.table, request.row, index, frames, output, shape)
+
+
+def _shown_frame(frame: int) -> int | None:
+    return frame if 0 <= frame < 1 << 32 else None
 
 
 def _range_error(index: FrameIndex, frames: Int64s) -> MareyError:
@@ -165,4 +168,8 @@ def _check_size(
 
 
 def _too_large(wanted: Wanted | Refused, error: RowTooLargeError) -> Refused:
-    return wanted if isinstance(wanted, Refused) else Refused(wanted.table, wanted.row, error)
+    return (
+        wanted
+        if isinstance(wanted, Refused)
+        else Refused(wanted.table, wanted.row, Fault(error))
+    )

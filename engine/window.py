@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from ..errors import MareyError
 from ..video.index.frames import FrameIndex
 from .context import QueryContext
+from .fault import Fault
 from .files_slot import FilesSlot
 from .frames_slot import FramesSlot
 from .index_cache import index_bytes
-from .media import Media
+from .media import Media, ReadEstimate
 from .requests import Slot, fill
 from .wanted import Refused, Wanted, WantedFile, WantedFrames
 from .windows import Rows
@@ -34,6 +34,20 @@ class Kit:
     """Fetches and decodes."""
     context: QueryContext
     """Of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotPlan:
+    """What one slot of a window asks for."""
+
+    rows: int
+    """Rows with a value to be made."""
+    nulls: int
+    """Rows without one."""
+    frames: int
+    """Frames in all rows, duplicates counted."""
+    reads: tuple[ReadEstimate, ...]
+    """What is read for them, clip by clip."""
 
 
 class Window:
@@ -71,7 +85,7 @@ class Window:
         Raises:
             MareyError: Of the first value that could not be made, if the run is to fail for it.
         """
-        failed = self._report()
+        failed = self.report()
         arrays = {
             slot.path: work.column(rows)
             for slot, work, rows in zip(self._kit.slots, self._slots, failed, strict=True)
@@ -85,24 +99,43 @@ class Window:
         self._count(batch.num_rows, failed, dropped)
         return batch
 
-    def _report(self) -> list[set[int]]:
+    def slot_plans(self) -> list[SlotPlan]:
+        """What each slot asks for; of a window that is planned and not run."""
+        plans = []
+        for work, cells, failed in zip(self._slots, self._cells, self.report(), strict=True):
+            kept = [
+                cell
+                for row, cell in enumerate(cells)
+                if isinstance(cell, WantedFrames | WantedFile) and row not in failed
+            ]
+            plans.append(
+                SlotPlan(
+                    rows=len(kept),
+                    nulls=len(cells) - len(kept),
+                    frames=sum(len(cell.frames) for cell in kept),
+                    reads=tuple(work.estimates()),
+                )
+            )
+        return plans
+
+    def report(self) -> list[set[int]]:
         """Tell the context of every value that could not be made; for each slot its rows."""
-        failures: list[tuple[int, int, Wanted | Refused, MareyError]] = []
+        failures: list[tuple[int, int, Wanted | Refused, Fault]] = []
         for at, (work, cells) in enumerate(zip(self._slots, self._cells, strict=True)):
-            errors = work.errors
+            faults = work.faults
             for row, cell in enumerate(cells):
-                error = cell.error if isinstance(cell, Refused) else errors.get(row)
-                if cell is not None and error is not None:
-                    failures.append((row, at, cell, error))
+                fault = cell.fault if isinstance(cell, Refused) else faults.get(row)
+                if cell is not None and fault is not None:
+                    failures.append((row, at, cell, fault))
         failed: list[set[int]] = [set() for _ in self._slots]
-        for row, at, cell, error in sorted(failures, key=lambda failure: failure[:2]):
+        for row, at, cell, fault in sorted(failures, key=lambda failure: failure[:2]):
             failed[at].add(row)
             self._kit.context.fail(
                 cell.table,
                 cell.row,
-                error,
+                fault.error,
                 column=self._kit.slots[at].name,
-                frame=cell.frame if isinstance(cell, Refused) else None,
+                frame=fault.frame,
             )
         return failed
 

@@ -2,7 +2,7 @@
 
 from .byte_ranges import EXACT, LOCAL, OBJECT_STORE, SourceCost
 from .packets import packets
-from .planner import plan_read
+from .planner import fetch_shape, plan_read
 from .read_plan import DecodeRun, FetchShape, ReadPlan, Strategy
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "ReadPlan",
     "SourceCost",
     "Strategy",
+    "fetch_shape",
     "packets",
     "plan_read",
 ]

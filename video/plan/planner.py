@@ -14,6 +14,7 @@ from .read_plan import DecodeRun, FetchShape, ReadPlan, Strategy
 from .rewriting import REWRITTEN_LENGTH_SIZE
 from .rewritten_sets import sets_of_rewritten
 from .strategy import Planned, plan_runs
+from .whole import SampleRun
 
 
 def plan_read(
@@ -49,7 +50,7 @@ def plan_read(
         frame_samples=frame_samples,
         ranges=fetch.ranges,
         runs=tuple(_decode_run(index, p, samples, fetch) for p in planned),
-        fetch_shape=_fetch_shape(index, planned, fetch.gap_bytes),
+        fetch_shape=fetch_shape(index, [run for _, run in planned], fetch.gap_bytes),
     )
 
 
@@ -82,11 +83,12 @@ def _decode_run(
     )
 
 
-def _fetch_shape(index: FrameIndex, planned: Sequence[Planned], gap_bytes: int) -> FetchShape:
+def fetch_shape(index: FrameIndex, runs: Sequence[SampleRun], gap_bytes: int) -> FetchShape:
+    """The outcome of the byte-range plans of some runs, which fetch so many needless bytes."""
     if gap_bytes:
         return "widened"
-    complete = bool(planned)
-    for _, run in planned:
+    complete = bool(runs)
+    for run in runs:
         first, end = int(run.samples[0]), int(run.samples[-1]) + 1
         ends_gop = end == index.sample_count or bool((index.starts == end).any())
         complete = complete and ends_gop and end - first == len(run.samples)
