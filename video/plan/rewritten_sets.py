@@ -18,7 +18,10 @@ from ..h264.sps import Sps, build_sps, parse_sps
 from ..h264.vui import Vui
 from ..index.frames import FrameIndex, ParameterSets
 
-LOG2_MAX_FRAME_NUM = 16
+# A run has 2**15 pictures at most, since its order counts span less. And with 16 bits a picture
+# named again, a whole turn of MaxPicNum away (7.4.3.1), would be a code of 33 bits, which
+# OpenH264 cannot read everywhere: Exp-Golomb codes stay below 32 bits.
+LOG2_MAX_FRAME_NUM = 15
 LOG2_MAX_ORDER_COUNT_LSB = 16
 _PHASES = 8
 _MOST_PPS = 256
