@@ -12,7 +12,7 @@ from datafusion import Expr as Plan
 from ..errors import ConfigError, ExpressionError
 from ..expressions.check import resolve_condition, resolve_outputs
 from ..expressions.columns import Relation
-from ..expressions.compile import to_datafusion
+from ..expressions.compile import to_condition, to_datafusion
 from ..expressions.dtypes import HANDLE, RESERVED_PREFIX, DataType, is_video
 from ..expressions.node import Call, Expr
 from ..expressions.references import aux_used, columns_used, single_relation, walk
@@ -111,7 +111,7 @@ def filter_plan(frame: DataFrame, query: Query, functions: VideoFunctions) -> Da
     """The rows that the condition lets through, and those whose keys are missing."""
     if query.where is None:
         return frame
-    condition = to_datafusion(query.where, functions)
+    condition = to_condition(query.where, functions)
     if MISSING in frame.schema().names:
         condition = named(MISSING) | condition
     return frame.filter(condition)

@@ -55,9 +55,10 @@ def floor_divide(left: Array, right: Array) -> Array:
         QueryError: An integer is divided by zero, or the result is no int64.
     """
     _refuse_zero("//", left, right)
-    wraps = pc.and_(pc.equal(left, pa.scalar(_SMALLEST, left.type)), pc.equal(right, -1))
-    if left.type == pa.int64() and pc.any(wraps).as_py():
-        raise _overflow("//", left, right)
+    if left.type == pa.int64():
+        wraps = pc.and_(pc.equal(left, _SMALLEST), pc.equal(right, -1))
+        if pc.any(wraps).as_py():
+            raise _overflow("//", left, right)
     return _by_numpy(np.floor_divide, left, right)
 
 

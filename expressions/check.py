@@ -135,7 +135,11 @@ def _resolve(expr: Expr) -> Expr:
             return replace(expr, operand=inner, dtype=pa.bool_())
         case Arithmetic(left=left, right=right):
             left, right = _resolve(left), _resolve(right)
-            left, right = _adopt(left, right), _adopt(right, left)
+            # Beside a float32 a constant is one; beside an integer 2.0 stays what it is.
+            if pat.is_floating(right.dtype):
+                left = _adopt(left, right)
+            if pat.is_floating(left.dtype):
+                right = _adopt(right, left)
             dtype = arithmetic_type(expr.operator, left.dtype, right.dtype)
             if dtype is None:
                 _refuse_operands(expr, expr.operator, "two numbers", left, right)

@@ -23,7 +23,7 @@ from datafusion import lit as literal
 from .arithmetic import KERNELS, kernel_name
 from .auxiliary import Aux
 from .columns import Column
-from .dtypes import HANDLE, is_list
+from .dtypes import HANDLE, DataType, is_list
 from .functions import FUNCTIONS, Parameter
 from .node import (
     Arithmetic,
@@ -99,7 +99,8 @@ def to_datafusion(expr: Expr, functions: VideoFunctions) -> Plan:
             plan = compiled(operand)
             return plan.is_null() if missing else plan.is_not_null()
         case IsIn(operand=operand, values=values):
-            return _isin(compiled(operand), values)
+            plan = compiled(operand)
+            return _null_of(plan, _isin(plan, values), values)
         case Cast(operand=operand, target=target):
             return compiled(operand).cast(target)
         case Struct(names=names, values=values):
@@ -108,6 +109,22 @@ def to_datafusion(expr: Expr, functions: VideoFunctions) -> Plan:
             return _call(expr, functions)
         case _:
             raise TypeError(f"not a node: {type(expr).__name__}")
+
+
+def to_condition(expr: Expr, functions: VideoFunctions) -> Plan:
+    """The plan of a resolved condition on rows, of which null means the same as false.
+
+    Lists that must hold, or must not, stay in sight of what hands filters down to storage.
+    """
+    match expr:
+        case Boolean(operator="&", operands=operands):
+            return _balanced("&", [to_condition(operand, functions) for operand in operands])
+        case IsIn(operand=operand, values=values):
+            return _isin(to_datafusion(operand, functions), values)
+        case Not(operand=IsIn(operand=operand, values=values)):
+            return ~_isin(to_datafusion(operand, functions), values)
+        case _:
+            return to_datafusion(expr, functions)
 
 
 def _apply(symbol: str, left: Plan, right: Plan) -> Plan:
@@ -152,6 +169,16 @@ def _constant(value: Any) -> Plan:
     return literal(value) if value.is_valid else literal(None).cast(value.type)
 
 
+def _null_of(plan: Plan, found: Plan, values: Any) -> Plan:
+    """Whether it was found in a list: null where it is null itself, unless that was looked for.
+
+    DataFusion says otherwise: of `a IN (1) AND a IN (2)` it makes false before it sees a null.
+    """
+    if values.null_count or not len(values):
+        return found
+    return f.when(plan.is_not_null(), found).end()
+
+
 def _isin(plan: Plan, values: Any) -> Plan:
     present = [literal(value) for value in values.drop_null()]
     if not present:
@@ -164,11 +191,16 @@ def _arithmetic(expr: Arithmetic, left: Plan, right: Plan, functions: VideoFunct
     dtype = expr.dtype
     if expr.operator in ("//", "%") and pat.is_floating(dtype):
         dtype = pa.float64()
-    left, right = left.cast(dtype), right.cast(dtype)
+    left, right = _as(left, expr.left.dtype, dtype), _as(right, expr.right.dtype, dtype)
     name = kernel_name(expr.operator, dtype)
     if name not in KERNELS:
         return _apply(expr.operator, left, right)
-    return functions.call(name, left, right).cast(expr.dtype)
+    return _as(functions.call(name, left, right), dtype, expr.dtype)
+
+
+def _as(plan: Plan, found: DataType, wanted: DataType) -> Plan:
+    """A cast where one is needed: planning takes the square of the depth."""
+    return plan if found == wanted else plan.cast(wanted)
 
 
 def _call(expr: Call, functions: VideoFunctions) -> Plan:
@@ -194,4 +226,4 @@ def _argument(parameter: Parameter, argument: Expr | None, functions: VideoFunct
     if is_list(wanted) and not is_list(argument.dtype):
         one = f.make_array(plan.cast(wanted.value_type))
         return f.when(plan.is_not_null(), one).end()  # not a list of one null
-    return plan if argument.dtype == wanted else plan.cast(wanted)
+    return _as(plan, argument.dtype, wanted)

@@ -18,6 +18,7 @@ from marey import expressions as se
 from marey.errors import FrameRangeError, InputError, QueryError
 from marey.expressions.check import resolve
 from marey.expressions.columns import Column, Relation, column
+from marey.expressions.compile import to_condition
 from marey.expressions.dtypes import HANDLE
 
 Columns = Callable[[str], Column]
@@ -232,7 +233,7 @@ ROWS = TABLE.to_pylist()
 # An expression, and what it means: a function of a row.
 Meaning = tuple[se.Expr, Callable[[dict[str, Any]], Any]]
 
-ARITHMETIC = {
+ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -240,6 +241,21 @@ ARITHMETIC = {
     "//": operator.floordiv,
     "%": operator.mod,
 }
+
+
+def ieee(symbol: str) -> Callable[[Any, Any], Any]:
+    """What an operator means: Python's, where a float divided by zero is inf or nan."""
+
+    def compute(left: Any, right: Any) -> Any:
+        if right or symbol not in ("/", "//", "%"):
+            return ARITHMETIC[symbol](left, right)
+        if symbol == "%" or not left or math.isnan(left):
+            return math.nan
+        return math.copysign(math.inf, left) * math.copysign(1, right)
+
+    return compute
+
+
 COMPARISONS = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -285,8 +301,7 @@ def arithmetic(draw: st.DrawFn) -> Meaning:
     sides = draw(st.sampled_from([(integers, integers), (floats, integers), (floats, floats)]))
     symbol = draw(st.sampled_from(sorted(ARITHMETIC)))
     (left, left_of), (right, right_of) = draw(sides[0]), draw(sides[1])
-    build = ARITHMETIC[symbol]
-    return build(left, right), known(build, left_of, right_of)
+    return ARITHMETIC[symbol](left, right), known(ieee(symbol), left_of, right_of)
 
 
 @st.composite
@@ -295,9 +310,10 @@ def conditions(draw: st.DrawFn, depth: int = 3) -> Meaning:
     if kind == "flag" or depth == 0:
         return draw(of_columns("p", "q"))
     if kind == "compare":
+        constants = of_constants(st.sampled_from([n for n in NUMBERS if n is not None]))
         (left, left_of), (right, right_of) = (
             draw(of_columns("a", "b")),
-            draw(of_columns("a", "b")),
+            draw(of_columns("a", "b") | constants),
         )
         build = COMPARISONS[draw(st.sampled_from(sorted(COMPARISONS)))]
         return build(left, right), known(build, left_of, right_of)
@@ -343,10 +359,33 @@ def test_arithmetic_means_what_it_means_in_python(numbers: Any, arithmetic: Mean
             numbers.value(expr)
         return
     for found, wanted in zip(numbers.value(expr), expected, strict=True):
-        if isinstance(wanted, float):
+        assert type(found) is type(wanted)
+        if isinstance(wanted, float) and math.isnan(wanted):
+            assert math.isnan(found), found
+        elif isinstance(wanted, float):
             assert math.isclose(found, wanted, rel_tol=1e-9, abs_tol=1e-9), (found, wanted)
         else:
             assert found == wanted
+
+
+def test_two_lists_without_a_common_value_are_null_where_the_column_is(numbers: Any) -> None:
+    a = column(RELATION, "a")
+    never = a.isin([1]) & a.isin([3])
+    assert numbers.value(never) == [False, False, None, False, False, False]
+    assert numbers.value(~never) == [True, True, None, True, True, True]
+    always = ~a.isin([1]) | ~a.isin([3])
+    assert numbers.value(always) == [True, True, None, True, True, True]
+
+
+@settings(max_examples=80)
+@given(conditions())
+def test_conditions_keep_the_rows_where_they_are_true(numbers: Any, condition: Meaning) -> None:
+    expr, meaning = condition
+    kept = to_condition(resolve(expr), numbers.functions)
+    numbered = numbers.session.table("clips").select("a", "b", "p", "q").filter(kept)
+    expected = [row for row in ROWS if meaning(row) is True]
+    found = numbered.to_arrow_table().to_pylist()
+    assert found == [{n: row[n] for n in ("a", "b", "p", "q")} for row in expected]
 
 
 def test_errors_of_rows_keep_their_class(clips: Columns, query: Any) -> None:
