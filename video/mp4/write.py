@@ -100,6 +100,8 @@ class MovieLayout:
     """Bytes of samples in mdat."""
     positions: tuple[Int64s, ...]
     """For each track, where each of its samples begins in the file."""
+    sizes: tuple[Int64s, ...]
+    """For each track, the bytes of each of its samples."""
 
     @property
     def size(self) -> int:
@@ -111,8 +113,9 @@ class MovieLayout:
         track = np.repeat(np.arange(len(self.positions)), [len(p) for p in self.positions])
         none = np.empty(0, np.int64)
         sample = np.concatenate((none, *(np.arange(len(p)) for p in self.positions)))
-        # Samples without bytes lie where the next one does; a stable sort keeps them before it.
-        order = np.argsort(np.concatenate((none, *self.positions)), kind="stable")
+        # Samples without bytes lie where the next one does, and come before it.
+        sizes, positions = (np.concatenate((none, *of)) for of in (self.sizes, self.positions))
+        order = np.lexsort((sizes > 0, positions))
         return track[order], sample[order]
 
 
@@ -149,7 +152,8 @@ def build_mp4(tracks: Sequence[TrackSpec], *, timescale: int) -> MovieLayout:
             break
     places = tuple(start + p for p in in_mdat)
     moov = _build_moov(tracks, places, timescale=timescale, wide=wide)
-    return MovieLayout(_FTYP + moov, mdat_header, payload, places)
+    sizes = tuple(t.sizes for t in tracks)
+    return MovieLayout(_FTYP + moov, mdat_header, payload, places, sizes)
 
 
 def _check_fits(track: TrackSpec, number: int) -> None:
