@@ -42,8 +42,8 @@ def to_text(value: object) -> str:
             return f"{value:.6g}"
         case {"frames": int(count), "frame_shape": shape, **rest} if "bytes" in rest:
             return f"{count} frames {'x'.join(map(str, shape or ()))}"
-        case {"codec": str(codec), "width": width, "height": height, "frame_count": count}:
-            return f"{printable(codec)} {width}x{height}, {count} frames"
+        case {"index": {"codec": codec, "width": width, "height": height, "frame_count": n}}:
+            return f"{printable(str(codec))} {width}x{height}, {n} frames"
         case {"bytes": int(size), **rest} if not rest:
             return f"{size:,} bytes"
         case list() | tuple() if not any(isinstance(v, (list, tuple, Mapping)) for v in value):

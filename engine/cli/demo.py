@@ -22,6 +22,10 @@ def demo(
         Path,
         typer.Option("--keep", metavar="DIR", help="Where the table and pictures are left."),
     ] = Path("demo"),
+    most: Annotated[
+        int,
+        typer.Option("--clips", min=1, metavar="N", help="The most files that take part."),
+    ] = 12,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -29,6 +33,6 @@ def demo(
     from .demonstration import demonstrate
 
     printer = Printer(as_json=as_json)
-    facts = demonstrate(folder, keep, printer)
+    facts = demonstrate(folder, keep, printer, most=most)
     if as_json:
         printer.facts(facts)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -14,29 +13,22 @@ def write_file(path: Path, data: bytes) -> None:
     Raises:
         OSError: It cannot be written; the error names `path`.
     """
+    target = path.resolve()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:64]}.", dir=path.parent)
+        if path.exists() and not path.is_file():
+            # A pipe or a device is written to; to put a file in its place would end it.
+            path.write_bytes(data)
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name[:64]}.{token_hex(4)}")
+        try:
+            with open(part, "xb") as file:
+                file.write(data)
+            part.replace(target)
+        finally:
+            with suppress(FileNotFoundError):
+                part.unlink()
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise _naming(path, error) from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
-        os.replace(name, path)
-    except OSError as error:
-        raise _naming(path, error) from error
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(name)
-
-
-def _naming(path: Path, error: OSError) -> OSError:
-    return OSError(error.errno, error.strerror or str(error), os.fspath(path))
-
-
-def _umask() -> int:
-    # It can only be read by setting it.
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error

@@ -6,51 +6,22 @@ more is written in several, each whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...errors import InputError
 from .options import AsJson, Root, Verbose, invocation, split_table_name
-from .outcome import complain
 from .progress import progress
 from .render import Printer
-from .sources import KeyFrom
+from .sources import KeyFrom, find_sources, source_keys
 
 if TYPE_CHECKING:
-    from ...errors import MareyError
     from ..session import Marey
     from ..table import Table
-
-_VERSION_BYTES = 256 << 20
-_VERSION_ROWS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class GoodFile:
-    """A file that can be read as a video."""
-
-    path: Path
-    """Where it lies."""
-    key: str | int
-    """Its row."""
-    frames: int
-    """Presented frames."""
-    bytes: int
-    """Its size."""
-
-
-@dataclass(frozen=True, slots=True)
-class BadFile:
-    """A file that cannot."""
-
-    path: Path
-    """Where it lies."""
-    error: MareyError
-    """Why."""
+    from .intake import VideoFile
 
 
 def ingest(
@@ -103,32 +74,38 @@ def ingest(
     verbose: Verbose = False,
 ) -> None:
     """Write video files into a table, a row each; known keys get the new video."""
-    from ...errors import InputError
-    from .sources import find_sources, source_keys
+    from .intake import survey, write_files
 
     project, name = split_table_name(table, hint="--table")
     begin = perf_counter()
     db = invocation(context).database()
-    files = find_sources(paths)
-    keys = source_keys(files, key_from)
+    paths = find_sources(paths)
+    keys = source_keys(paths, key_from)
     key = _key_name(db, project, name, key)
-    good, bad = _check(files, keys)
-    for file in bad:
-        complain(f"{str(file.path)!r}: {file.error}")
+    good: dict[str | int, VideoFile] = {}
+    bad: list[str] = []
+    with progress("checking", len(paths)) as advance:
+        for path, value in zip(paths, keys, strict=True):
+            file = survey(path)
+            if file is None:
+                bad.append(str(path))
+            else:
+                good[value] = file
+            advance(1)
     if bad and not (skip_bad and good):
         raise InputError(
-            f"nothing was written: {len(bad)} of {len(files)} files cannot be read as videos"
+            f"nothing was written: {len(bad)} of {len(paths)} files cannot be read as videos"
             + (" (--skip-bad writes the others)" if good else "")
         )
-    target = _target(db, project, name, key, good[0].key)
-    version = _write(target, good, key, column, reference=reference)
+    target = _target(db, project, name, key, keys[0])
+    version = write_files(target, good, key=key, column=column, reference=reference)
     Printer(as_json=as_json).facts(
         {
             "table": table,
             "rows": len(good),
-            "frames": sum(file.frames for file in good),
-            "bytes": sum(file.bytes for file in good),
-            "bad_files": [str(file.path) for file in bad],
+            "frames": sum(file.frame_count for file in good.values()),
+            "bytes": sum(file.bytes for file in good.values()),
+            "bad_files": bad,
             "version": version,
             "seconds": round(perf_counter() - begin, 3),
         }
@@ -153,28 +130,6 @@ def _key_name(db: Marey, project: str, name: str, key: str | None) -> str:
     return names[0]
 
 
-def _check(
-    files: Sequence[Path], keys: Sequence[str | int]
-) -> tuple[list[GoodFile], list[BadFile]]:
-    """Index every file: those that can be, and those that cannot."""
-    from ...errors import MareyError
-    from ...video.index.build import build_frame_index
-    from ...video.source import FileReader
-
-    good: list[GoodFile] = []
-    bad: list[BadFile] = []
-    with progress("checking", len(files)) as advance:
-        for path, key in zip(files, keys, strict=True):
-            try:
-                with FileReader(path) as reader:
-                    index = build_frame_index(reader).index
-                    good.append(GoodFile(path, key, index.frame_count, reader.size))
-            except MareyError as error:
-                bad.append(BadFile(path, error))
-            advance(1)
-    return good, bad
-
-
 def _target(db: Marey, project: str, name: str, key: str, first: str | int) -> Table:
     import pyarrow as pa
 
@@ -182,44 +137,3 @@ def _target(db: Marey, project: str, name: str, key: str, first: str | int) -> T
         return db.project(project).table(name)
     key_type = pa.string() if isinstance(first, str) else pa.int64()
     return db.project(project).create_table(name, key_schema={key: key_type}, exist_ok=True)
-
-
-def _write(
-    table: Table, files: Sequence[GoodFile], key: str, column: str, *, reference: bool
-) -> int:
-    from ...errors import MareyError
-    from ...expressions import Blob, Video
-
-    version = written = 0
-    with progress("writing", len(files)) as advance:
-        for part in _parts(files, reference=reference):
-            try:
-                videos = [
-                    Video(
-                        Blob.from_uri(file.path) if reference else Blob(file.path.read_bytes())
-                    )
-                    for file in part
-                ]
-                version = table.write({key: [file.key for file in part], column: videos})
-            except (MareyError, OSError, KeyboardInterrupt):
-                if written:
-                    complain(f"{written} of {len(files)} rows had been written by then")
-                raise
-            written += len(part)
-            advance(len(part))
-    return version
-
-
-def _parts(files: Sequence[GoodFile], *, reference: bool) -> Iterator[list[GoodFile]]:
-    """The files in stretches that are written together."""
-    part: list[GoodFile] = []
-    held = 0
-    for file in files:
-        size = 0 if reference else file.bytes
-        if part and (held + size > _VERSION_BYTES or len(part) == _VERSION_ROWS):
-            yield part
-            part, held = [], 0
-        part.append(file)
-        held += size
-    if part:
-        yield part

@@ -1,4 +1,4 @@
-"""PNG files from arrays: 8 bits a sample, grey or RGB (ISO/IEC 15948)."""
+"""PNG files from arrays: RGB, 8 bits a sample (ISO/IEC 15948)."""
 
 from __future__ import annotations
 
@@ -8,36 +8,23 @@ import zlib
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import UnsupportedError
-
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_GREY, _RGB = 0, 2
-_UP = 2
+_RGB = 2  # 11.2.2 Colour type: truecolour
+_UP = 2  # 9.2 Filter type
 
 
 def build_png(pixels: npt.NDArray[np.uint8]) -> bytes:
     """The file of one picture.
 
     Args:
-        pixels: `[height, width]` grey, or `[height, width, 3]`.
+        pixels: `[height, width, 3]`, none of them 0.
 
-    >>> build_png(np.zeros((2, 3), np.uint8))[12:24].hex(" ")
+    >>> build_png(np.zeros((2, 3, 3), np.uint8))[12:24].hex(" ")
     '49 48 44 52 00 00 00 03 00 00 00 02'
-
-    Raises:
-        UnsupportedError: An array of another form, or without pixels.
     """
-    match pixels.shape:
-        case (height, width) if pixels.size:
-            colour_type = _GREY
-        case (height, width, 3) if pixels.size:
-            colour_type = _RGB
-        case shape:
-            raise UnsupportedError(
-                f"a PNG of shape {shape}: expected [height, width] or [height, width, 3]"
-            )
+    height, width, _ = pixels.shape
     # 11.2.2 IHDR: bit depth 8, deflate, adaptive filtering, not interlaced
-    header = struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, _RGB, 0, 0, 0)
     return b"".join(
         (
             _SIGNATURE,

@@ -1,4 +1,4 @@
-"""The files that `marey ingest` is given, and the key under which each becomes a row."""
+"""The video files that a command is given, and the key under which each becomes a row."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _videos_below(folder: Path) -> Iterator[Path]:
                 yield Path(place, name)
 
 
-def source_keys(files: Sequence[Path], key_from: KeyFrom) -> list[str] | list[int]:
+def source_keys(files: Sequence[Path], key_from: KeyFrom) -> Sequence[str | int]:
     """The key of each file.
 
     >>> source_keys([Path("a/clip_07.mp4"), Path("b/clip_12.mov")], "number")
