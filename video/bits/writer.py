@@ -49,11 +49,21 @@ class BitWriter:
         if not 0 <= value < 0xFFFF_FFFF:
             raise BitstreamError(f"{value} has no unsigned Exp-Golomb code of 32 bits")
         value += 1
-        self.u(2 * value.bit_length() - 1, value)
+        # As `u` does it; a call would cost as much again.
+        bits = 2 * value.bit_length() - 1
+        self._value = self._value << bits | value
+        self._bits += bits
+        if self._bits > _FLUSH_BITS:
+            self._flush()
 
     def se(self, value: int) -> None:
         """A signed Exp-Golomb code (9.1.1)."""
         self.ue(2 * value - 1 if value > 0 else -2 * value)
+
+    def extend(self, other: BitWriter) -> None:
+        """All that the other one holds."""
+        value = int.from_bytes(other._done) << other._bits | other._value
+        self.u(other.position, value)
 
     def trailing_bits(self) -> None:
         """The rbsp_stop_one_bit, and zeros up to the end of the byte (7.3.2.11)."""

@@ -16,7 +16,7 @@ from ..bits.rbsp import escape, unescape
 from ..bits.writer import BitWriter
 from .pps import Pps
 from .slice_header import SliceHeader
-from .slice_header_build import build_slice_header
+from .slice_header_build import build_picture_fields, build_slice_fields
 from .sps import Sps
 
 # Slice data taken apart behind the header, in bytes: room for a byte that ends emulation
@@ -46,14 +46,19 @@ def rehead_slice(
     Raises:
         BitstreamError: A value of the header has no place under these parameter sets.
     """
-    writer = _build(header, sps, forms[0])
+    form = forms[0]
+    writer = _build_first(header, sps, form)
+    rest_of_header = build_slice_fields(header, sps, form)
     old_bits = old_header.header_bits
-    if forms[0].entropy_coding_mode_flag:
+    if not form.entropy_coding_mode_flag:
+        new_bits = writer.position + rest_of_header.position
+        if phase := (old_bits - new_bits) % 8:
+            writer = _build_first(header, sps, forms[phase])
+    writer.extend(rest_of_header)
+    if form.entropy_coding_mode_flag:
         # cabac_alignment_one_bit up to the byte on which slice data begins
         writer.align_with_ones()
         old_bits += -old_bits % 8
-    elif phase := (old_bits - writer.position) % 8:
-        writer = _build(header, sps, forms[phase])
     cut = _clean_cut(nal, old_bits // 8 + 1)
     rbsp = unescape(nal[1:cut])
     whole, rest = divmod(old_bits, 8)
@@ -64,9 +69,10 @@ def rehead_slice(
     return first_byte + escape(writer.to_bytes() + rbsp[whole:]) + bytes(nal[cut:])
 
 
-def _build(header: SliceHeader, sps: Sps, pps: Pps) -> BitWriter:
-    header.pic_parameter_set_id = pps.pic_parameter_set_id
-    return build_slice_header(header, sps, pps)
+def _build_first(header: SliceHeader, sps: Sps, form: Pps) -> BitWriter:
+    """The fields in which the forms differ, and those before them."""
+    header.pic_parameter_set_id = form.pic_parameter_set_id
+    return build_picture_fields(header, sps, form)
 
 
 def _clean_cut(nal: bytes | memoryview, header_bytes: int) -> int:

@@ -22,9 +22,19 @@ def build_slice_header(header: SliceHeader, sps: Sps, pps: Pps) -> BitWriter:
     Raises:
         BitstreamError: A value has no place under these parameter sets.
     """
+    writer = build_picture_fields(header, sps, pps)
+    writer.extend(build_slice_fields(header, sps, pps))
+    return writer
+
+
+def build_picture_fields(header: SliceHeader, sps: Sps, pps: Pps) -> BitWriter:
+    """The first half of a header: which picture and which of its macroblocks.
+
+    Raises:
+        BitstreamError: A value has no place under these parameter sets.
+    """
     writer = BitWriter()
-    u, ue, se, flag = writer.u, writer.ue, writer.se, writer.flag
-    slice_type = header.slice_type
+    u, ue, flag = writer.u, writer.ue, writer.flag
     is_frame = header.structure == FRAME
     ue(header.first_mb_in_slice)
     ue(header.slice_type_raw)
@@ -41,6 +51,18 @@ def build_slice_header(header: SliceHeader, sps: Sps, pps: Pps) -> BitWriter:
     if header.nal_unit_type == NAL_SLICE_IDR:
         ue(header.idr_pic_id)
     _build_pic_order(writer, header, sps, pps)
+    return writer
+
+
+def build_slice_fields(header: SliceHeader, sps: Sps, pps: Pps) -> BitWriter:
+    """The second half: references, marking, and how the slice is coded.
+
+    Raises:
+        BitstreamError: A value has no place under these parameter sets.
+    """
+    writer = BitWriter()
+    ue, se, flag = writer.ue, writer.se, writer.flag
+    slice_type = header.slice_type
     if pps.redundant_pic_cnt_present_flag:
         ue(header.redundant_pic_cnt)
     elif header.redundant_pic_cnt:
@@ -68,7 +90,7 @@ def build_slice_header(header: SliceHeader, sps: Sps, pps: Pps) -> BitWriter:
             se(deblocking[2])
     elif deblocking != (0, 0, 0):
         raise BitstreamError("slice header: deblocking control, but the PPS allows none")
-    u(pps.slice_group_change_cycle_bits(sps), header.slice_group_change_cycle)
+    writer.u(pps.slice_group_change_cycle_bits(sps), header.slice_group_change_cycle)
     return writer
 
 

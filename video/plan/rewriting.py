@@ -2,12 +2,12 @@
 
 Dropping reference pictures leaves gaps in frame_num, and what a decoder does about gaps can
 push out pictures that the encoder kept. So the subset is numbered anew: consecutive frame_num,
-picture order counted from the first picture with 16 bits, every active reference named by list
-modification (8.2.4.3), every reference let go by name when its last user is decoded (8.2.5.4).
-Slice data is not touched, so what it means must not change: the same pictures stand in the same
-places of the lists, long-term references stay long-term, and differences of picture order
-counts stay what they were (implicit weights and temporal direct prediction, 8.4.1.2.3 and
-8.4.2.3, follow from those).
+picture order counted from the first picture with 16 bits, active references named by list
+modification (8.2.4.3) where the initial list is another one, and every reference let go by name
+when its last user is decoded (8.2.5.4). Slice data is not touched, so what it means must not
+change: the same pictures stand in the same places of the lists, long-term references stay
+long-term, and differences of picture order counts stay what they were (implicit weights and
+temporal direct prediction, 8.4.1.2.3 and 8.4.2.3, follow from those).
 
 Which pictures a slice refers to, and in which order, follows from the subset alone: an initial
 list sorts all references by a key, and its active entries keep their order when the others are
@@ -16,18 +16,20 @@ left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ...errors import BitstreamError
 from ..h264.nal import NAL_SLICE, NAL_SLICE_IDR, split_annexb, split_length_prefixed
 from ..h264.picture import Picture, ReferenceList, number_pictures
 from ..h264.pps import parse_pps
-from ..h264.ref_lists import active_list, initial_list_p, initial_lists_b
+from ..h264.ref_lists import active_list
+from ..h264.ref_pic_list_modification import Modifications
 from ..h264.reheading import rehead_slice
 from ..h264.slice_header import FRAME, B, P, SliceHeader, parse_slice_header
 from ..h264.sps import parse_sps
 from ..index.frames import FrameIndex, Int64s, SampleFlag
+from .rewritten_lists import initial_lists, modifications
 from .rewritten_sets import LOG2_MAX_FRAME_NUM, LOG2_MAX_ORDER_COUNT_LSB, sets_of_rewritten
 
 _MAX_FRAME_NUM = 1 << LOG2_MAX_FRAME_NUM
@@ -92,15 +94,21 @@ class ClosureRewriter:
         self._old_sps = {s.seq_parameter_set_id: s for s in map(parse_sps, old.sps)}
         self._old_pps = {p.pic_parameter_set_id: p for p in map(parse_pps, old.pps)}
         self._base = _order_count(index, int(samples[0]))
+        self._references = {s: list(_references(index, s)) for s in samples.tolist()}
         self._last_use: dict[int, int] = {}
         self._long_term: set[int] = set()
-        for sample in samples.tolist():
-            for reference, long_term in _references(index, sample):
+        for sample, references in self._references.items():
+            for reference, long_term in references:
                 self._last_use[reference] = sample
                 if long_term:
                     self._long_term.add(reference)
+        # What the rewritten stream's decoder holds, by sample, in decode order: as the clip
+        # numbers it, and as it is numbered now.
         self._pictures: dict[int, Picture] = {}
-        self._held: dict[int, _Held] = {}
+        self._held: dict[int, Picture] = {}
+        self._known_modifications: tuple[
+            object, tuple[Modifications | None, Modifications | None]
+        ] = (None, (None, None))
         self._frame_num = 0
         self._is_first = True
         self._previous_is_reference = False
@@ -161,7 +169,7 @@ class ClosureRewriter:
         marking.dead = [r for r in self._held if self._last_use.get(r, -1) <= sample]
         for reference in marking.dead:
             held = self._held[reference]
-            if held.long_term_frame_idx >= 0:
+            if held.long_term:
                 marking.operations.append((2, held.long_term_frame_idx))
             else:
                 difference = (self._frame_num - held.frame_num) % _MAX_FRAME_NUM
@@ -190,60 +198,73 @@ class ClosureRewriter:
             int(self._index.bottom_order_delta[sample]) if self._with_bottom else 0
         )
         if header.slice_type in (P, B):
-            lists = self._lists(sample, header)
             new.num_ref_idx_active_override_flag = True
-            first = self._modifications(sample, lists[0])
-            second = self._modifications(sample, lists[1]) if len(lists) > 1 else None
-            new.ref_pic_list_modification = (first, second)
+            new.ref_pic_list_modification = self._modifications(sample, header)
         new.no_output_of_prior_pics_flag = False
         new.long_term_reference_flag = marking.idr and marking.long_term_frame_idx >= 0
         new.adaptive_ref_pic_marking_mode_flag = bool(marking.operations)
         new.memory_management = tuple(marking.operations)
         return new
 
-    def _lists(self, sample: int, header: SliceHeader) -> Sequence[ReferenceList]:
-        """The slice's active lists, under the numbers that the clip uses."""
-        pictures = []
-        for reference, long_term in _references(self._index, sample):
-            picture = self._pictures[reference]
-            picture.short_term = 0 if long_term else FRAME
-            picture.long_term = FRAME if long_term else 0
-            picture.long_term_frame_idx = long_term - 1
-            pictures.append(picture)
-        number_pictures(pictures, header.frame_num, header.sps.max_frame_num)
-        initial: Sequence[ReferenceList]
-        if header.slice_type == P:
-            initial = (initial_list_p(pictures, FRAME),)
-        else:
-            initial = initial_lists_b(pictures, FRAME, _order_count(self._index, sample))
-        return [
-            active_list(entries, header, number, pictures, lambda problem: None)
-            for number, entries in enumerate(initial)
-        ]
-
     def _modifications(
-        self, sample: int, entries: ReferenceList
-    ) -> tuple[tuple[int, int], ...]:
-        """Operations that name every entry, under the new numbers (7.4.3.1, 8.2.4.3)."""
-        predicted = self._frame_num
-        operations = []
-        for entry in entries:
-            if entry is None:
-                raise BitstreamError(
-                    f"sample {sample}: a slice names a reference that the index does not list"
+        self, sample: int, header: SliceHeader
+    ) -> tuple[Modifications | None, Modifications | None]:
+        """Operations for each list of a slice, under the new numbers; slices of one picture
+        mostly agree.
+        """
+        key = (
+            header.slice_type,
+            header.num_ref_idx_l0_active,
+            header.num_ref_idx_l1_active,
+            header.ref_pic_list_modification,
+        )
+        if self._known_modifications[0] != (sample, key):
+            is_b = header.slice_type == B
+            order_count = _order_count(self._index, sample) if is_b else None
+            used = self._used_pictures(sample, header)
+            initial = initial_lists(used, order_count)
+            held = initial
+            if len(used) < len(self._held) or self._long_term:
+                held = initial_lists(list(self._held.values()), order_count)
+            operations = [
+                self._modify(
+                    sample,
+                    active_list(entries, header, number, used, lambda problem: None),
+                    held[number],
                 )
-            held = self._held[entry[0].id]
-            if held.long_term_frame_idx >= 0:
-                operations.append((2, held.long_term_frame_idx))
-                continue
-            back = (predicted - held.frame_num) % _MAX_FRAME_NUM
-            if 0 < back <= _MAX_FRAME_NUM // 2:
-                operations.append((0, back - 1))
-            else:
-                # The same picture again is a whole turn away.
-                operations.append((1, (_MAX_FRAME_NUM - back) - 1))
-            predicted = held.frame_num
-        return tuple(operations)
+                for number, entries in enumerate(initial)
+            ]
+            found = (operations[0], operations[1] if is_b else None)
+            self._known_modifications = (sample, key), found
+        return self._known_modifications[1]
+
+    def _used_pictures(self, sample: int, header: SliceHeader) -> list[Picture]:
+        """The references of a sample, under the numbers that the clip uses."""
+        pictures = []
+        for reference, long_term in self._references[sample]:
+            picture = self._pictures[reference]
+            if picture.long_term_frame_idx != long_term - 1:
+                _mark(picture, long_term - 1)
+            pictures.append(picture)
+        if header.ref_pic_list_modification != (None, None):
+            number_pictures(pictures, header.frame_num, header.sps.max_frame_num)
+        return pictures
+
+    def _modify(
+        self, sample: int, wanted: ReferenceList, initial: ReferenceList
+    ) -> Modifications | None:
+        names = [entry[0].id for entry in wanted if entry is not None]
+        if len(names) < len(wanted):
+            raise BitstreamError(
+                f"sample {sample}: a slice names a reference that the index does not list"
+            )
+        return modifications(
+            names,
+            initial,
+            self._held,
+            frame_num=self._frame_num,
+            max_frame_num=_MAX_FRAME_NUM,
+        )
 
     def _finish(self, sample: int, marking: _Marking, header: SliceHeader) -> None:
         for reference in marking.dead:
@@ -252,24 +273,11 @@ class ClosureRewriter:
         self._previous_is_reference = bool(marking.nal_ref_idc)
         if not marking.nal_ref_idc:
             return
-        self._held[sample] = _Held(self._frame_num, marking.long_term_frame_idx)
-        picture = Picture(sample, header.frame_num, 0)
-        picture.structure = FRAME
-        picture.top_order_count = int(self._index.top_order_count[sample])
-        picture.bottom_order_count = picture.top_order_count + int(
-            self._index.bottom_order_delta[sample]
-        )
-        picture.order_count = min(picture.top_order_count, picture.bottom_order_count)
-        self._pictures[sample] = picture
-
-
-@dataclass(slots=True)
-class _Held:
-    """A reference in the buffer of the rewritten stream's decoder."""
-
-    frame_num: int
-    long_term_frame_idx: int
-    """-1 for a short-term reference."""
+        self._held[sample] = held = Picture(sample, self._frame_num, 0)
+        self._pictures[sample] = picture = Picture(sample, header.frame_num, 0)
+        picture.order_count = held.order_count = _order_count(self._index, sample)
+        _mark(picture, -1)
+        _mark(held, marking.long_term_frame_idx)
 
 
 @dataclass(slots=True)
@@ -281,6 +289,14 @@ class _Marking:
     long_term_frame_idx: int = -1
     dead: list[int] = field(default_factory=list)
     operations: list[tuple[int, ...]] = field(default_factory=list)
+
+
+def _mark(picture: Picture, long_term_frame_idx: int) -> None:
+    """Make it a long-term reference, or a short-term one where the index is -1."""
+    picture.short_term, picture.long_term = (
+        (FRAME, 0) if long_term_frame_idx < 0 else (0, FRAME)
+    )
+    picture.long_term_frame_idx = long_term_frame_idx
 
 
 def _references(index: FrameIndex, sample: int) -> Iterator[tuple[int, int]]:
