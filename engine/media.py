@@ -141,10 +141,20 @@ class Media:
             DecodeError: A picture is not exact, or did not come out.
         """
         stop = self._context.stop
+        samples_rewritten, rewrite_seconds = 0, 0.0
 
         def stoppable(run: DecodeRun) -> Iterator[tuple[int, memoryview]]:
-            for packet in packets(run, buffers):
+            nonlocal samples_rewritten, rewrite_seconds
+            made = packets(run, buffers)
+            while True:
                 stop.check()
+                begin = perf_counter()
+                packet = next(made, None)
+                if packet is None:
+                    return
+                if run.strategy == "rewritten":
+                    rewrite_seconds += perf_counter() - begin
+                    samples_rewritten += 1
                 yield packet
 
         cost = decode_into(
@@ -159,6 +169,8 @@ class Media:
             decode_seconds=cost.decode_seconds,
             convert_seconds=cost.convert_seconds,
             samples_decoded=cost.samples,
+            samples_rewritten=samples_rewritten,
+            rewrite_seconds=rewrite_seconds,
         )
 
 

@@ -24,6 +24,8 @@ class ScanMetrics:
     """Frames returned, duplicates counted."""
     samples_decoded: int = 0
     """Compressed samples that went through a decoder."""
+    samples_rewritten: int = 0
+    """Those of them whose headers were rewritten, so that references could be left out."""
     bytes_fetched: int = 0
     """Media bytes read from storage; indexes and other columns are not counted."""
     range_requests: int = 0
@@ -36,6 +38,8 @@ class ScanMetrics:
     """Resolving keys, reading indexes, choosing samples and byte ranges."""
     fetch_seconds: float = 0.0
     """Reading media."""
+    rewrite_seconds: float = 0.0
+    """Rewriting headers."""
     decode_seconds: float = 0.0
     """Decoding samples."""
     convert_seconds: float = 0.0

@@ -116,7 +116,7 @@ class _Scan:
         tree, needed, pushed = None, names, None
         if self._filter is not None:
             tree = pushdown.read_expression(self._filter)
-            used = table.schema.names if tree is None else pushdown.field_names(tree)
+            used = table.schema.names if tree is None else sorted(pushdown.field_names(tree))
             needed = list(dict.fromkeys([*names, *used]))
         if tree is not None:
             pushed = pushdown.to_lance_filter(tree, table.paths)

@@ -141,7 +141,7 @@ class _SelectedRows(ChosenRows):
 
 def _describe_keys(selection: Selection) -> str:
     rows, missing = len(selection), selection.row_ids.null_count
-    lacking = f", of which {missing:,} lead to no row" if missing else ""
+    lacking = f", {missing:,} with keys that the table lacks" if missing else ""
     return f"{rows:,} rows of the key table{lacking}"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 
 import av
 import hypothesis
@@ -23,6 +24,8 @@ from marey.video.clips import RECIPES, make_clip
 hypothesis.settings.register_profile("marey", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "marey")
+
+GOLDEN = Path(__file__).parent / "golden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +123,16 @@ def full_decode() -> Callable[[bytes], list[TrueFrame]]:
 def full_demux() -> Callable[[bytes], Samples]:
     """The coded samples of any file."""
     return demux
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Compares text with a file in tests/golden; `MAREY_WRITE_GOLDEN=1` writes it instead."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if os.environ.get("MAREY_WRITE_GOLDEN"):
+            path.write_text(text)
+        assert text == path.read_text()
+
+    return compare

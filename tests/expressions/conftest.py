@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import datafusion
@@ -24,7 +22,6 @@ from marey.video.index.frames import FrameIndex, SampleFlag
 from marey.video.timing import Timebase
 
 TWENTY_FIVE = Timebase(1, 25)
-GOLDEN = Path(__file__).parent.parent / "golden"
 
 VIDEO = pa.struct(
     [
@@ -197,16 +194,3 @@ def make_indexes() -> type[Indexes]:
 @pytest.fixture(scope="session")
 def make_index() -> Callable[..., FrameIndex]:
     return frame_index
-
-
-@pytest.fixture
-def golden() -> Callable[[str, str], None]:
-    """Compares text with a file in tests/golden; `MAREY_WRITE_GOLDEN=1` writes it instead."""
-
-    def compare(name: str, text: str) -> None:
-        path = GOLDEN / name
-        if os.environ.get("MAREY_WRITE_GOLDEN"):
-            path.write_text(text)
-        assert text == path.read_text()
-
-    return compare
