@@ -29,7 +29,7 @@ def demo(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write clips, read sparse frames by key, check them, and show what that took."""
+    """Write clips, read sparse frames by key, and check them."""
     from .demonstration import demonstrate
 
     printer = Printer(as_json=as_json)

@@ -48,9 +48,11 @@ def choose_frames(parts: list[Part], index: FrameIndex) -> Int64s:
     """Frame numbers of one clip, ascending, each once.
 
     Raises:
-        FrameRangeError: A number that the clip does not have.
+        FrameRangeError: A number that the clip does not have, or no frame at all.
     """
     import numpy as np
+
+    from ...errors import FrameRangeError
 
     count = index.frame_count
     numbers = [
@@ -58,4 +60,7 @@ def choose_frames(parts: list[Part], index: FrameIndex) -> Int64s:
     ]
     index.check_frames(np.array(numbers, np.int64))
     stretches = [np.arange(*part.indices(count)) for part in parts if isinstance(part, slice)]
-    return np.unique(np.concatenate([np.array(numbers, np.int64), *stretches]))
+    chosen: Int64s = np.unique(np.concatenate([np.array(numbers, np.int64), *stretches]))
+    if not len(chosen):
+        raise FrameRangeError(f"the list names none of the {count} frames")
+    return chosen

@@ -29,7 +29,7 @@ def ingest(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATHS...", help="Video files, and folders of them.", show_default=False
+            metavar="PATH", help="Video files, and folders of them.", show_default=False
         ),
     ],
     table: Annotated[
@@ -73,7 +73,10 @@ def ingest(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write video files into a table, a row each; known keys get the new video."""
+    """Write video files into a table, a row each.
+
+    A key that the table has already gets the new video.
+    """
     from .intake import survey, write_files
 
     project, name = split_table_name(table, hint="--table")

@@ -12,17 +12,18 @@ from typing import Annotated
 
 import typer
 
+from ... import __version__
 from . import demo, ingest, tables, video
-from .options import DEFAULT_ROOT, Invocation, Root, Verbose
+from .options import DEFAULT_ROOT, Invocation, Root, Verbose, ask_for_command
 from .outcome import conclude
 
 ROOT_VARIABLE = "MAREY_ROOT"
 
 app = typer.Typer(
     name="marey",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     help="Tables of videos: exact frames for the least bytes and the least decoding.",
 )
 app.command()(demo.demo)
@@ -36,14 +37,13 @@ app.add_typer(video.app, name="video")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"marey {version('marey')}")
+        typer.echo(f"marey {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def _program(
+    context: typer.Context,
     root: Root = None,
     verbose: Verbose = False,
     version: Annotated[
@@ -57,6 +57,7 @@ def _program(
     ] = False,
 ) -> None:
     """Options here hold for every command, and may stand after its name too."""
+    ask_for_command(context)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -68,6 +69,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted.
     """
+    # Without a stdout, as `>&-` leaves it, Python has None there.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     words = list(sys.argv[1:] if arguments is None else arguments)
     invocation = Invocation(os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT)
 

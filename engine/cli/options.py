@@ -35,6 +35,17 @@ def invocation(context: typer.Context) -> Invocation:
     return found
 
 
+def ask_for_command(context: typer.Context) -> None:
+    """A program without a command is wrong use: show what there is.
+
+    Raises:
+        typer.Exit: There is no command.
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
+
+
 def _take_root(context: typer.Context, value: str | None) -> None:
     if value is not None:
         invocation(context).root = value

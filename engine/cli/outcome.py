@@ -38,9 +38,7 @@ def conclude(job: Callable[[], object], *, verbose: Callable[[], bool]) -> int:
     except typer.Exit as end:
         return end.exit_code
     except typer.TyperException as error:
-        # Called without arguments, a command has shown its help and has no more to say.
-        if message := error.format_message():
-            complain(message + _where_help_is(error))
+        complain(error.format_message() + _where_help_is(error))
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

@@ -51,7 +51,7 @@ def schema(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show a table's columns, and the fields of its videos by the names SQL has for them."""
+    """Show a table's columns, by the names SQL has for them."""
     found = _open(context, table)
     rows = list(_schema_rows(found.schema, found.key_schema.names))
     Printer(as_json=as_json).rows(("column", "type", "key"), rows)
@@ -81,7 +81,7 @@ def head(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show the first rows of a table; of a video its main facts."""
+    """Show the first rows of a table."""
     db = invocation(context).database()
     project, name = split_table_name(table)
     found = db.project(project).table(name)
@@ -98,7 +98,10 @@ def sql(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Run a query in SQL; frames and other bytes are shown by their size."""
+    """Run a query in SQL.
+
+    Frames and other bytes are shown by their size.
+    """
     db = invocation(context).database()
     _print(db.sql(query), Printer(as_json=as_json))
 

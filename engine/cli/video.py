@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .frame_list import choose_frames, parse_frames
-from .options import AsJson, Verbose
+from .options import AsJson, Verbose, ask_for_command
 from .render import Printer
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from ...video.source import FileReader
 
 app = typer.Typer(
-    no_args_is_help=True, help="Look into a video file, and take frames out of it."
+    invoke_without_command=True,
+    callback=ask_for_command,
+    help="Look into a video file, and take frames out of it.",
 )
 
 _SHOWN_FRAMES = 24
@@ -73,7 +75,7 @@ def inspect(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show a file's facts, its GOPs, and what each frame depends on."""
+    """Show a file's facts, GOPs, and what frames depend on."""
     with _opened(file) as (_, built):
         _inspect(built, show_frames, max_gops, Printer(as_json=as_json))
 
@@ -126,7 +128,10 @@ def frames(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write frames as PNG pictures, named `<file>_<frame>.png`."""
+    """Write frames as PNG pictures.
+
+    They are named after the file and the frame: clip_000008.png.
+    """
     parts = parse_frames(frames)
     from ...video.decode.frame import PixelOutput
     from .files import write_file
@@ -159,7 +164,10 @@ def remux(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write an MP4 that shows those frames, each once and for its own time, not re-encoded."""
+    """Write an MP4 of some frames, not re-encoded.
+
+    It shows each of them once and for its own time.
+    """
     parts = parse_frames(frames)
     if output.exists() and output.samefile(file):
         raise typer.BadParameter(
