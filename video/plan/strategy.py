@@ -1,8 +1,9 @@
 """Whole or rewritten: which of the two kinds of run decodes a set of pictures for less.
 
 Decoding is by far the dearest step, so dropping one picture pays for rewriting the headers of
-many. Still nothing is rewritten where nothing is gained: a closure that is all there is stays
-as it is.
+many. Pictures that are not decoded are not fetched either, so fewer of them are worth a little
+more CPU, as small pictures need. Still nothing is rewritten where nothing is gained: a closure
+that is all there is stays as it is.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from .read_plan import Strategy
 from .rewriting import can_rewrite
 from .whole import SampleRun, plan_whole
 
-# Measured with libavcodec 62, one thread: seconds a macroblock, and a byte of coded data.
+# Measured with libavcodec 62, one thread: seconds a picture, a macroblock of it, and a byte of
+# coded data.
+_DECODE_SECONDS_PER_PICTURE = 45e-6
 _DECODE_SECONDS_PER_MACROBLOCK = 0.6e-6
-_DECODE_SECONDS_PER_BYTE = 25e-9
-# And with the rewriter: seconds a picture, and a byte where slice data moves within its bytes.
-_REWRITE_SECONDS_PER_PICTURE = 100e-6
-_REWRITE_SECONDS_PER_BYTE = 8e-9
+_DECODE_SECONDS_PER_BYTE = 80e-9
+# And with the rewriter: seconds a picture, and a byte, which is copied.
+_REWRITE_SECONDS_PER_PICTURE = 60e-6
+_REWRITE_SECONDS_PER_BYTE = 0.2e-9
+# What decoding fewer pictures may cost, as a multiple of what decoding more would.
+_WORTH_OF_LESS = 1.25
 
 Planned = tuple[Strategy, SampleRun]
 
@@ -48,7 +53,7 @@ def plan_runs(
             planned += whole
             continue
         closed = _plan_closed(index, run.targets, force)
-        if force == "rewritten" or _cost(index, closed) < _cost(index, whole):
+        if force == "rewritten" or _is_better(index, closed, whole):
             planned += closed
         else:
             planned += whole
@@ -70,12 +75,18 @@ def _plan_closed(index: FrameIndex, targets: Int64s, force: Strategy | None) -> 
     return planned
 
 
+def _is_better(index: FrameIndex, closed: Sequence[Planned], whole: Sequence[Planned]) -> bool:
+    fewer = sum(len(run.samples) for _, run in closed) < len(whole[0][1].samples)
+    return _cost(index, closed) < _cost(index, whole) * (_WORTH_OF_LESS if fewer else 1.0)
+
+
 def _cost(index: FrameIndex, planned: Sequence[Planned]) -> float:
     seconds = 0.0
     for strategy, run in planned:
         form = index.parameter_sets_at(int(run.samples[0])).format
         macroblocks = -(-form.width // 16) * -(-form.height // 16)
         count, size = len(run.samples), int(np.sum(index.size[run.samples]))
+        seconds += count * _DECODE_SECONDS_PER_PICTURE
         seconds += count * macroblocks * _DECODE_SECONDS_PER_MACROBLOCK
         seconds += size * _DECODE_SECONDS_PER_BYTE
         if strategy == "rewritten":
