@@ -6,7 +6,7 @@ the packets that a player would hand to a decoder, and when each of them is show
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,12 @@ _FOREIGN = (
     (b"\xff\xd8\xff", "a JPEG image"),
 )
 _MPEG_TS_PACKET = 188
+_BLOCK = 4096
+# Read for samples that lie apart: bytes in all, and times the bytes of the samples.
+_FREE_GAP = 1 << 18
+_MOST_GAPS = 16
+# Still pictures may share their bytes; nothing shares them more often than this.
+_MOST_SHARED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,12 @@ def _check_within(offset: Int64s, size: Int64s, source_bytes: int) -> None:
             f"truncated: sample {first} of {len(size)} lies at bytes {int(offset[first])} to "
             f"{int(offset[first] + size[first])}, the source has {source_bytes}"
         )
+    total = int(size.sum())
+    if total > _MOST_SHARED * source_bytes:
+        raise UnsupportedError(
+            f"{len(size)} samples share their bytes: they are {total} bytes long together, "
+            f"the source has {source_bytes}"
+        )
 
 
 def choose_track(movie: Movie) -> Track:
@@ -220,21 +232,28 @@ def annexb_timing(frame_rate: tuple[int, int] | None) -> Timebase:
     return Timebase(denominator, numerator)
 
 
-def window_ranges(offset: Int64s, size: Int64s, window_bytes: int) -> Sequence[tuple[int, int]]:
+def window_ranges(offset: Int64s, size: Int64s, window_bytes: int) -> Iterator[tuple[int, int]]:
     """Cut samples into stretches to read at once: `(first, end)` sample numbers.
 
     A stretch spans at most `window_bytes` of the file, or is a single sample, and runs forward
-    in it.
+    in it. What lies between its samples is read too, so that must not be much beside them.
     """
-    stretches: list[tuple[int, int]] = []
-    first, low, high = 0, 0, 0
-    for i, (at, length) in enumerate(zip(offset.tolist(), size.tolist(), strict=True)):
-        if i > first and at >= low and max(high, at + length) - low <= window_bytes:
-            high = max(high, at + length)
-            continue
-        if i > first:
-            stretches.append((first, i))
-        first, low, high = i, at, at + length
+    first, low, high, needed = 0, 0, 0, 0
+    for block in range(0, len(offset), _BLOCK):
+        places = zip(
+            offset[block : block + _BLOCK].tolist(),
+            size[block : block + _BLOCK].tolist(),
+            strict=True,
+        )
+        for i, (at, length) in enumerate(places, block):
+            if i > first and at >= low:
+                end = max(high, at + length)
+                most = min(window_bytes, _FREE_GAP + _MOST_GAPS * (needed + length))
+                if end - low <= most:
+                    high, needed = end, needed + length
+                    continue
+            if i > first:
+                yield first, i
+            first, low, high, needed = i, at, at + length, length
     if len(offset):
-        stretches.append((first, len(offset)))
-    return stretches
+        yield first, len(offset)

@@ -55,6 +55,7 @@ class DecodedPictureBuffer:
         "_order_counts",
         "_previous_frame_num",
         "current",
+        "gap_frames",
         "is_second_field",
         "pictures",
         "problem_count",
@@ -65,6 +66,8 @@ class DecodedPictureBuffer:
     """The reference pictures, in decoding order."""
     current: Picture | None
     """The picture that was started last."""
+    gap_frames: int
+    """How many frames were made up so far to fill gaps in frame_num."""
     is_second_field: bool
     """It was the second field of a frame that was started last."""
     problems: dict[Problem, int]
@@ -76,6 +79,7 @@ class DecodedPictureBuffer:
         """An empty buffer, before the first picture."""
         self.pictures = []
         self.current = None
+        self.gap_frames = 0
         self.is_second_field = False
         self.problems = {}
         self.problem_count = 0
@@ -265,6 +269,7 @@ class DecodedPictureBuffer:
         missing = (frame_num - previous - 1) % sps.max_frame_num
         # More than the buffer holds would only push one another out.
         for number in range(frame_num - min(missing, frames), frame_num):
+            self.gap_frames += 1
             picture = Picture(-1, number % sps.max_frame_num, self._epoch)
             picture.non_existing = True
             picture.structure = picture.short_term = FRAME

@@ -58,6 +58,8 @@ ACCESS_UNIT_STARTERS = frozenset((6, 7, 8, 9, *range(14, 19)))
 """After the slices of a picture these types begin the next access unit (7.4.1.2.3)."""
 
 _START_CODE = re.compile(rb"\x00\x00\x01")
+# A slice for each macroblock of the largest frame at level 5.2 makes a little more than half.
+_MAX_NAL_UNITS = 1 << 16
 
 
 def iterate_annexb(data: bytes | bytearray | memoryview) -> Iterator[tuple[int, int]]:
@@ -96,12 +98,12 @@ def split_length_prefixed(
     spoils the whole sample.
 
     Raises:
-        BitstreamError: A size is 0 or runs past the end.
+        BitstreamError: A size is 0 or runs past the end, or there are more than 65536.
 
     >>> split_length_prefixed(bytes.fromhex("0002 41 9a 0001 0c"), 2)
     [(2, 4), (6, 7)]
     """
-    spans = []
+    spans: list[tuple[int, int]] = []
     position, end = 0, len(data)
     while position + length_size <= end:
         start = position + length_size
@@ -111,6 +113,8 @@ def split_length_prefixed(
                 f"NAL unit at byte {position} of a sample: its size is {size}, "
                 f"{end - start} bytes are left"
             )
+        if len(spans) == _MAX_NAL_UNITS:
+            raise BitstreamError(f"more than {_MAX_NAL_UNITS} NAL units in a sample")
         position = start + size
         spans.append((start, position))
     return spans

@@ -18,7 +18,10 @@ from .nal import NAL_PPS
 from .scaling_list import ScalingLists, build_scaling_lists, parse_scaling_lists
 from .sps import Sps
 
-_MAX_PIC_SIZE_MINUS1 = (1 << 20) - 1
+# Table A-1: MaxFS of the highest level.
+_MAX_PIC_SIZE_MINUS1 = 139_264 - 1
+# The two ids of 2 bits that a hexadecimal digit holds.
+_DIGITS_OF_TWO = {ord(f"{pair:x}"): f"{pair >> 2}{pair & 3}" for pair in range(16)}
 
 # All scaling lists of 4:4:4, each value at its longest, take less.
 _MAX_TAIL_BITS = 9000
@@ -37,8 +40,8 @@ class SliceGroups:
     """Types 3 to 5."""
     slice_group_change_rate: int = 0
     """Types 3 to 5: SliceGroupChangeRate, the field plus 1."""
-    slice_group_id: tuple[int, ...] = ()
-    """Type 6: one for each map unit."""
+    slice_group_id: bytes = b""
+    """Type 6: one for each map unit, a byte each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,10 +211,21 @@ def _parse_slice_groups(reader: BitReader, num_slice_groups: int) -> SliceGroups
         count = 1 + reader.ue_up_to(_MAX_PIC_SIZE_MINUS1, "pic_size_in_map_units_minus1")
         # 7.4.2.2: Ceil(Log2(num_slice_groups)) bits each. One read checks that all are there.
         bits = (num_slice_groups - 1).bit_length()
-        packed = f"{reader.u(count * bits):0{count * bits}b}"
-        ids = tuple(int(packed[at : at + bits], 2) for at in range(0, len(packed), bits))
-        return SliceGroups(slice_group_map_type=6, slice_group_id=ids)
+        return SliceGroups(
+            slice_group_map_type=6,
+            slice_group_id=_unpack_ids(reader.u(count * bits), count, bits),
+        )
     return SliceGroups(slice_group_map_type=map_type)
+
+
+def _unpack_ids(packed: int, count: int, bits: int) -> bytes:
+    """Numbers of 1, 2 or 3 bits out of one, by its digits: a map can have very many."""
+    if bits == 2:
+        hexadecimal = f"{packed << 2 * (count % 2):0{(count + 1) // 2}x}"
+        digits = hexadecimal.translate(_DIGITS_OF_TWO)[:count]
+    else:
+        digits = f"{packed:0{count}{'b' if bits == 1 else 'o'}}"
+    return bytes(digit & 7 for digit in digits.encode())
 
 
 def _build_slice_groups(writer: BitWriter, groups: SliceGroups, num_slice_groups: int) -> None:

@@ -24,6 +24,8 @@ versions, so a stream that is cut out of another must keep it."""
 
 # No encoder writes nearly as many; a hostile NAL unit could hold millions of empty ones.
 _MAX_MESSAGES = 1000
+# Nor does any message that is looked for here lie farther in.
+_MAX_BYTES = 1 << 18
 
 # The largest frame_num is 2 ** 16 - 1, and a recovery point lies less than that ahead (D.2.8).
 _MAX_RECOVERY_FRAME_CNT = (1 << 16) - 1
@@ -47,9 +49,9 @@ class RecoveryPoint:
 def sei_messages(nal: bytes | memoryview) -> Iterator[tuple[int, bytes]]:
     """The messages in an SEI NAL unit (type 6, its header byte included): type and payload.
 
-    At most 1000 are looked at.
+    At most 1000 are looked at, and those that end within the first 256 KiB.
     """
-    rbsp = unescape(nal[1:])
+    rbsp = unescape(nal[1:_MAX_BYTES])
     position, end = 0, len(rbsp)
     # 7.3.2.3.1: type and size are each a run of FF, 255 a byte, and a last byte.
     for _ in range(_MAX_MESSAGES):
@@ -65,7 +67,7 @@ def sei_messages(nal: bytes | memoryview) -> Iterator[tuple[int, bytes]]:
 
 def recovery_point(nal: bytes | memoryview) -> RecoveryPoint | None:
     """The recovery point that an SEI NAL unit holds, if it does."""
-    data = bytes(nal)
+    data = bytes(nal[:_MAX_BYTES])
     if data.find(PAYLOAD_RECOVERY_POINT, 1) < 0:  # the byte of its type is nowhere
         return None
     for payload_type, payload in sei_messages(data):

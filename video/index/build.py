@@ -21,8 +21,11 @@ from ..h264.slice_header import FRAME, SI, SP, B, I, SliceHeader
 from ..h264.sps import Sps
 from ..source import Reader
 from ..streams import CodedTrack, annexb_timing, read_mp4_track, sniff_container
-from .frames import Flags, FrameIndex, ParameterSets, PictureFormat, SampleFlag
-from .output import OutputPicture
+from . import effort as cost
+from .effort import Effort, of_lists
+from .entries import refuse_blind_entries
+from .frames import Flags, FrameIndex, Int64s, ParameterSets, PictureFormat, SampleFlag
+from .output import OutputColumn, OutputPicture
 from .presentation import PictureOrder, present_frames
 from .recovery import RecoveryTracker
 from .samples import ActiveParameterSets, CodedSample, scan_annexb_samples, scan_mp4_samples
@@ -56,16 +59,18 @@ def build_frame_index(reader: Reader) -> BuiltIndex:
     Raises:
         CorruptVideoError: Not a video, truncated, or damaged beyond reading.
         UnsupportedError: Another container or codec, no video track, encryption; by name.
+            Or more work than an honest file of its size makes (`marey.video.index.effort`).
     """
     container = sniff_container(reader)
-    sets = ActiveParameterSets()
-    builder = _Builder(sets)
+    effort = Effort(reader.size)
+    sets = ActiveParameterSets(effort)
+    builder = _Builder(sets, effort)
     if container == "mp4":
         track = read_mp4_track(reader)
         builder.picture_size = track.picture_size
-        builder.take_all(scan_mp4_samples(reader, track, sets))
+        builder.take_all(scan_mp4_samples(reader, track, sets, effort))
     else:
-        builder.take_all(scan_annexb_samples(reader, sets))
+        builder.take_all(scan_annexb_samples(reader, sets, effort))
         track = builder.annexb_track()
     index = builder.finish(track, container, reader.size)
     first = builder.first_sps
@@ -82,6 +87,7 @@ class _Builder:
     """State of the pass; columns grow by one entry a sample."""
 
     sets: ActiveParameterSets
+    effort: Effort
     offset: array[int] = field(default_factory=lambda: array("q"))
     size: array[int] = field(default_factory=lambda: array("q"))
     flags: array[int] = field(default_factory=lambda: array("H"))
@@ -96,7 +102,7 @@ class _Builder:
     epoch: array[int] = field(default_factory=lambda: array("q"))
     order_count: array[int] = field(default_factory=lambda: array("q"))
     shown: bytearray = field(default_factory=bytearray)
-    output: list[OutputPicture | None] = field(default_factory=list)
+    output: OutputColumn = field(default_factory=OutputColumn)
     parameter_sets: list[ParameterSets] = field(default_factory=list)
     picture_size: tuple[int, int] | None = None
     first_sps: Sps | None = None
@@ -124,7 +130,7 @@ class _Builder:
         self.epoch.append(0)
         self.order_count.append(0)
         self.shown.append(0)
-        self.output.append(None)
+        self.output.append_none()
         self.reach.append(i)
         self.flags.append(0)
         flags = 0
@@ -165,6 +171,7 @@ class _Builder:
         if first.nal_ref_idc:
             flags |= SampleFlag.REFERENCE
         buffer = self._buffer
+        gap_frames = buffer.gap_frames
         picture = buffer.start_picture(first, i)
         begin = picture.id
         if begin != i:
@@ -180,6 +187,9 @@ class _Builder:
         )
         starts = self._starts
         starts.begin_picture(begin, first, picture, intra=intra and begin == i)
+        buffers = 1 + starts.candidate_count
+        gap_frames = buffer.gap_frames - gap_frames
+        self.effort.spend(buffers * (cost.PICTURE + cost.GAP_FRAME * gap_frames))
         reach = min(self.reach[begin], begin)
         if first.structure == FRAME:
             self.top_order_count[i] = picture.top_order_count
@@ -187,6 +197,7 @@ class _Builder:
         for header in headers:
             if header.slice_type in _INTRA:
                 continue
+            self.effort.spend(buffers * of_lists(header))
             self.has_b = self.has_b or header.slice_type == B
             lists = buffer.reference_lists(header)
             for entries in lists:
@@ -258,7 +269,7 @@ class _Builder:
         time.
         """
         n = len(self.flags)
-        offset, size = np.array(self.offset, np.int64), np.array(self.size, np.int64)
+        offset, size = _column(self.offset), _column(self.size)
         rate = _frame_rate(self.first_sps) if self.first_sps else None
         track = CodedTrack(
             offset=offset,
@@ -283,8 +294,8 @@ class _Builder:
     def _order(self) -> PictureOrder:
         return PictureOrder(
             shown=np.frombuffer(bytes(self.shown), np.uint8) != 0,
-            epoch=np.array(self.epoch, np.int64),
-            order_count=np.array(self.order_count, np.int64),
+            epoch=_column(self.epoch),
+            order_count=_column(self.order_count),
             output=self.output,
         )
 
@@ -292,21 +303,21 @@ class _Builder:
         n = len(self.flags)
         flags = np.array(self.flags, np.uint16)
         order = self._order()
-        proven = np.array(sorted(self._starts.starts), np.int64)
-        flags[proven] |= np.uint16(SampleFlag.START)
+        flags[_column(self._starts.starts)] |= np.uint16(SampleFlag.START)
         if n:
             flags[0] |= np.uint16(SampleFlag.START)
+        refuse_blind_entries(track.packet_sample, flags, order.output)
         frame_sample, pts = present_frames(track, order)
         return FrameIndex(
-            offset=np.array(self.offset, np.int64),
-            size=np.array(self.size, np.int64),
+            offset=_column(self.offset),
+            size=_column(self.size),
             flags=flags,
             decode_from=self._decode_from(flags),
-            reference_start=np.array(self.reference_start, np.int64),
+            reference_start=_column(self.reference_start),
             references=np.array(self.references, np.int32),
             long_term=np.frombuffer(bytes(self.long_term), np.uint8),
-            top_order_count=np.array(self.top_order_count, np.int64),
-            bottom_order_delta=np.array(self.bottom_order_delta, np.int64),
+            top_order_count=_column(self.top_order_count),
+            bottom_order_delta=_column(self.bottom_order_delta),
             frame_sample=frame_sample,
             pts_ticks=pts,
             last_duration_ticks=track.last_duration_ticks,
@@ -324,9 +335,9 @@ class _Builder:
         if not len(flags):
             return np.empty(0, np.int32)
         starts = np.flatnonzero(flags & SampleFlag.START)
-        reach = np.array(self.reach, np.int64)
+        reach = _column(self.reach)
         unclear = (reach < 0) | ((flags & SampleFlag.UNCLOSED) != 0)
-        lowest = np.where(unclear, np.array(self.last_idr, np.int64), reach)
+        lowest = np.where(unclear, _column(self.last_idr), reach)
         return starts[np.searchsorted(starts, lowest, side="right") - 1].astype(np.int32)
 
 
@@ -343,6 +354,11 @@ def _split_pictures(headers: list[SliceHeader]) -> list[list[SliceHeader]]:
         else:
             pictures[-1].append(header)
     return pictures
+
+
+def _column(values: array[int]) -> Int64s:
+    """A finished column, not copied."""
+    return np.frombuffer(values, np.int64) if len(values) else np.empty(0, np.int64)
 
 
 def _frame_rate(sps: Sps) -> tuple[int, int] | None:

@@ -18,8 +18,9 @@ decoding has
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 _LAST_POCS = 16  # H264_MAX_DPB_FRAMES
@@ -52,6 +53,52 @@ class OutputPicture:
     """num_reorder_frames of its sequence parameter set."""
     states_reorder: bool
     """Whether that is stated in the stream (bitstream_restriction_flag)."""
+
+
+@dataclass(slots=True)
+class OutputColumn:
+    """What the queue sees of every sample, ten bytes each: a file can have millions."""
+
+    _order_count: array[int] = field(default_factory=lambda: array("q"))
+    _state: array[int] = field(default_factory=lambda: array("H"))
+
+    def __len__(self) -> int:
+        return len(self._state)
+
+    def append_none(self) -> None:
+        """A sample in which no picture is known yet."""
+        self._order_count.append(0)
+        self._state.append(0)
+
+    def __setitem__(self, sample: int, picture: OutputPicture) -> None:
+        self._order_count[sample] = picture.order_count
+        self._state[sample] = (
+            _IS_PICTURE
+            | _IS_B * picture.is_b
+            | _RESETS_ORDER * picture.resets_order
+            | _STATES_REORDER * picture.states_reorder
+            | picture.recovery << _RECOVERY_SHIFT
+            | picture.reorder_frames << _REORDER_SHIFT
+        )
+
+    def __getitem__(self, sample: int) -> OutputPicture | None:
+        state = self._state[sample]
+        if not state:
+            return None
+        return OutputPicture(
+            order_count=self._order_count[sample],
+            is_b=bool(state & _IS_B),
+            recovery=_RECOVERIES[state >> _RECOVERY_SHIFT & 3],
+            resets_order=bool(state & _RESETS_ORDER),
+            reorder_frames=state >> _REORDER_SHIFT,
+            states_reorder=bool(state & _STATES_REORDER),
+        )
+
+
+_IS_PICTURE, _IS_B, _RESETS_ORDER, _STATES_REORDER = 1, 2, 4, 8
+_RECOVERY_SHIFT = 4
+_REORDER_SHIFT = 8
+_RECOVERIES = tuple(Recovery)
 
 
 @dataclass(slots=True)
@@ -161,8 +208,12 @@ _SHOWS_NEXT = 1  # what is decoded from now on (FRAME_RECOVERED_HEURISTIC)
 _SHOWS_ALL = 2  # what is put out from now on
 
 
-def lost_pictures(pictures: Sequence[OutputPicture]) -> list[int]:
-    """Which of the pictures, in decode order, a full decode does not put out."""
+def lost_pictures(pictures: Iterable[OutputPicture]) -> list[int]:
+    """Which of the pictures, in decode order, a full decode does not put out.
+
+    Args:
+        pictures: Gone through twice.
+    """
     queue = OutputQueue(_probed_delay(pictures))
     for picture in pictures:
         queue.add(picture)
@@ -170,7 +221,7 @@ def lost_pictures(pictures: Sequence[OutputPicture]) -> list[int]:
     return queue.lost
 
 
-def _probed_delay(pictures: Sequence[OutputPicture]) -> int:
+def _probed_delay(pictures: Iterable[OutputPicture]) -> int:
     """The delay that libavformat finds while it probes a file."""
     queue = OutputQueue()
     for picture in pictures:

@@ -8,7 +8,7 @@ memory_management_control_operation 5: C.4), and what libavcodec loses on the wa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,11 @@ import numpy.typing as npt
 
 from ..streams import CodedTrack
 from .frames import Int32s, Int64s
-from .output import OutputPicture, lost_pictures
+from .output import OutputColumn, OutputPicture, lost_pictures
 
 Bools = npt.NDArray[np.bool_]
+
+_BLOCK = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class PictureOrder:
     """Counts IDR pictures and MMCO 5: all of one epoch is put out before the next."""
     order_count: Int64s
     """Picture order count within the epoch."""
-    output: Sequence[OutputPicture | None]
+    output: OutputColumn
     """What libavcodec's output queue sees of each shown picture."""
 
 
@@ -54,12 +56,22 @@ def present_frames(track: CodedTrack, order: PictureOrder) -> tuple[Int32s, Int6
 
 def _lost(sample: Int64s, order: PictureOrder) -> Bools:
     """Packets whose pictures libavcodec decodes but does not put out."""
-    numbers, pictures = [], []
-    for number, i in enumerate(sample.tolist()):
-        picture = order.output[i]
-        if picture is not None and order.shown[i]:
-            numbers.append(number)
-            pictures.append(picture)
+    shown = np.flatnonzero(order.shown[sample])
     lost = np.zeros(len(sample), np.bool_)
-    lost[[numbers[i] for i in lost_pictures(pictures)]] = True
+    lost[shown[lost_pictures(_Pictures(order.output, sample[shown]))]] = True
     return lost
+
+
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    """The pictures of some samples, made when they are asked for: there can be millions."""
+
+    column: OutputColumn
+    samples: Int64s
+
+    def __iter__(self) -> Iterator[OutputPicture]:
+        for start in range(0, len(self.samples), _BLOCK):
+            for i in self.samples[start : start + _BLOCK].tolist():
+                picture = self.column[i]
+                assert picture is not None  # every shown sample has one
+                yield picture

@@ -24,7 +24,7 @@ from ..h264.nal import (
     NAL_SLICE_PARTITION_C,
     NAL_SPS,
     NAL_SUBSET_SPS,
-    split_annexb,
+    iterate_annexb,
     split_length_prefixed,
 )
 from ..h264.pps import Pps, parse_pps
@@ -33,6 +33,8 @@ from ..h264.slice_header import SliceHeader, parse_slice_header
 from ..h264.sps import Sps, parse_sps
 from ..source import ByteRange, Reader
 from ..streams import CodedTrack, window_ranges
+from . import effort as cost
+from .effort import Effort, of_header, of_parameter_set
 
 _WINDOW_BYTES = 8 << 20
 _CODED_SLICES = (NAL_SLICE, NAL_SLICE_IDR)
@@ -47,6 +49,8 @@ _ACCESS_UNIT_STARTERS = (
     *range(NAL_SUBSET_SPS, 19),
 )
 _MOST_SET_BYTES = 0xFFFF  # what an avcC record can hold of one parameter set
+# A picture of 1920x1088 has 8160 macroblocks; a slice for each is the most that streams do.
+_MOST_SLICES = 1 << 13
 
 
 @dataclass(slots=True)
@@ -70,9 +74,12 @@ class ActiveParameterSets:
 
     `generation` changes whenever a set's content does: what was cached for the old ones is
     stale.
+
+    Args:
+        effort: What the file may still cost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, effort: Effort) -> None:
         self.sps: dict[int, Sps] = {}
         self.pps: dict[int, Pps] = {}
         self.sps_nals: dict[int, bytes] = {}
@@ -80,7 +87,8 @@ class ActiveParameterSets:
         self.generation = 0
         self.encoder_message: bytes | None = None
         """The SEI NAL unit with x264's version, if one came."""
-        self._seen: dict[bytes, int] = {}
+        self._effort = effort
+        self._seen: set[bytes] = set()
 
     def add(self, nal: bytes) -> None:
         """Take in one parameter set.
@@ -88,8 +96,9 @@ class ActiveParameterSets:
         Raises:
             BitstreamError: It does not parse.
         """
-        if self._seen.get(nal) == self.generation:
+        if nal in self._seen:
             return  # sent again, unchanged since
+        self._effort.spend(of_parameter_set(len(nal)))
         if len(nal) > _MOST_SET_BYTES:
             raise BitstreamError(
                 f"a parameter set of {len(nal)} bytes, expected at most {_MOST_SET_BYTES}"
@@ -106,7 +115,8 @@ class ActiveParameterSets:
             self.pps[pps.pic_parameter_set_id] = pps
         if known != nal:
             self.generation += 1
-        self._seen[nal] = self.generation
+            self._seen.clear()
+        self._seen.add(nal)
 
     def add_config(self, config: AvcConfig) -> None:
         """Take in the sets of a decoder configuration record."""
@@ -116,40 +126,45 @@ class ActiveParameterSets:
 
 
 def scan_mp4_samples(
-    reader: Reader, track: CodedTrack, sets: ActiveParameterSets
+    reader: Reader, track: CodedTrack, sets: ActiveParameterSets, effort: Effort
 ) -> Iterator[CodedSample]:
     """The samples of an MP4 track, read in windows, in decode order."""
-    offsets, sizes = track.offset.tolist(), track.size.tolist()
-    descriptions = track.description.tolist()
     active = -1
     for first, end in window_ranges(track.offset, track.size, _WINDOW_BYTES):
-        start = offsets[first]
-        stop = max(o + s for o, s in zip(offsets[first:end], sizes[first:end], strict=True))
+        effort.spend(cost.SAMPLE)
+        offsets, sizes = track.offset[first:end].tolist(), track.size[first:end].tolist()
+        start = offsets[0]
+        stop = max(o + s for o, s in zip(offsets, sizes, strict=True))
+        effort.spend((stop - start) // cost.READ_BYTES)
         window = reader.read([ByteRange(start, stop)])[0]
-        for i in range(first, end):
-            if descriptions[i] != active:
-                active = descriptions[i]
+        descriptions = track.description[first:end].tolist()
+        for offset, size, description in zip(offsets, sizes, descriptions, strict=True):
+            effort.spend(cost.SAMPLE)
+            if description != active:
+                active = description
                 sets.add_config(track.configs[active])
-            sample = CodedSample(offsets[i], sizes[i])
-            data = window[offsets[i] - start : offsets[i] - start + sizes[i]]
+            sample = CodedSample(offset, size)
+            data = window[offset - start : offset - start + size]
             try:
                 spans = split_length_prefixed(data, track.nal_length_size)
             except BitstreamError as error:
+                effort.spend(cost.DAMAGED_SLICE)
                 sample.damage = str(error)
                 spans = []
             for begin, finish in spans:
-                _take_nal(sample, _Parsed(data[begin:finish], sets), sets)
+                _take_nal(sample, _Parsed(data[begin:finish], sets), sets, effort)
             yield sample
 
 
-def scan_annexb_samples(reader: Reader, sets: ActiveParameterSets) -> Iterator[CodedSample]:
+def scan_annexb_samples(
+    reader: Reader, sets: ActiveParameterSets, effort: Effort
+) -> Iterator[CodedSample]:
     """The access units of an Annex B stream, in order; each field is one of its own."""
     data = reader.read([ByteRange(0, reader.size)])[0]
-    spans = split_annexb(data)
-    _add_first_sets(data, spans, sets)
+    _add_first_sets(data, sets, effort)
     sample: CodedSample | None = None
     start = 0
-    for begin, finish in spans:
+    for begin, finish in iterate_annexb(data):
         unit = data[begin:finish]
         parsed = _Parsed(unit, sets)
         begin -= _start_code_length(data, begin)
@@ -159,22 +174,21 @@ def scan_annexb_samples(reader: Reader, sets: ActiveParameterSets) -> Iterator[C
             sample = None
         if sample is None:
             sample, start = CodedSample(begin, 0), begin
-        _take_nal(sample, parsed, sets)
+        _take_nal(sample, parsed, sets, effort)
     if sample is not None:
         sample.size = len(data) - start
         yield sample
 
 
-def _add_first_sets(
-    data: memoryview, spans: list[tuple[int, int]], sets: ActiveParameterSets
-) -> None:
+def _add_first_sets(data: memoryview, sets: ActiveParameterSets, effort: Effort) -> None:
     """Take in the first parameter sets ahead of their place: a cut stream may begin with
     slices.
 
     libavformat does the same when it probes a stream for its configuration.
     """
     for kind in (NAL_SPS, NAL_PPS):
-        for begin, finish in spans:
+        for begin, finish in iterate_annexb(data):
+            effort.spend(1)
             if data[begin] & 31 == kind:
                 with suppress(BitstreamError):
                     sets.add(bytes(data[begin:finish]))
@@ -209,10 +223,18 @@ def _ends_access_unit(sample: CodedSample, parsed: _Parsed) -> bool:
     return parsed.header is not None and starts_new_picture(sample.headers[-1], parsed.header)
 
 
-def _take_nal(sample: CodedSample, parsed: _Parsed, sets: ActiveParameterSets) -> None:
+def _take_nal(
+    sample: CodedSample, parsed: _Parsed, sets: ActiveParameterSets, effort: Effort
+) -> None:
     sample.damage = sample.damage or parsed.damage
+    effort.spend(cost.DAMAGED_SLICE if parsed.damage else cost.NAL_UNIT)
     if parsed.header is not None:
+        effort.spend(of_header(parsed.header))
         if not parsed.header.redundant_pic_cnt:
+            if len(sample.headers) == _MOST_SLICES:
+                raise UnsupportedError(f"more than {_MOST_SLICES} slices in one sample")
+            # Never asked for here, and by far the largest part of a header that has it.
+            parsed.header.pred_weight_table = None
             sample.headers.append(parsed.header)
     elif parsed.kind in (NAL_SPS, NAL_PPS):
         # One that does not parse is passed over: the one before stays in force, as in
@@ -220,6 +242,7 @@ def _take_nal(sample: CodedSample, parsed: _Parsed, sets: ActiveParameterSets) -
         with suppress(BitstreamError):
             sets.add(bytes(parsed.unit))
     elif parsed.kind == NAL_SEI:
+        effort.spend(cost.MESSAGE + len(parsed.unit) // cost.MESSAGE_BYTES)
         if sets.encoder_message is None and user_data_unregistered(parsed.unit) is not None:
             sets.encoder_message = bytes(parsed.unit[:_MOST_SET_BYTES])
         sample.recovery = sample.recovery or recovery_point(parsed.unit)

@@ -15,6 +15,7 @@ libavcodec does it): those stand before long-term references in a list and push 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 
 from ..h264.dpb import DecodedPictureBuffer
@@ -33,9 +34,14 @@ class StartFinder:
     """Follows candidates beside the true buffer and keeps those that proved to be starts."""
 
     def __init__(self) -> None:
-        self.starts: set[int] = set()
-        """Samples that proved to be starts."""
+        self.starts = array("q")
+        """Samples that proved to be starts, in no order, each once."""
         self._candidates: list[_Candidate] = []
+
+    @property
+    def candidate_count(self) -> int:
+        """How many candidates are followed: each costs as much as the stream itself."""
+        return len(self._candidates)
 
     def begin_picture(
         self, sample: int, header: SliceHeader, current: Picture, *, intra: bool
@@ -73,7 +79,7 @@ class StartFinder:
         for candidate in self._candidates:
             candidate.buffer.end_picture()
             if candidate.has_caught_up(true_buffer):
-                self.starts.add(candidate.sample)
+                self.starts.append(candidate.sample)
             else:
                 remaining.append(candidate)
         self._candidates = remaining
@@ -83,7 +89,7 @@ class StartFinder:
         self._settle_all()
 
     def _settle_all(self) -> None:
-        self.starts.update(c.sample for c in self._candidates)
+        self.starts.extend(c.sample for c in self._candidates)
         self._candidates = []
 
 

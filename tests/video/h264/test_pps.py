@@ -32,7 +32,7 @@ def slice_groups(draw: st.DrawFn, count: int) -> SliceGroups:
             return SliceGroups(slice_group_map_type=2, rectangles=tuple(rectangles))
         case 6:
             ids = draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=40))
-            return SliceGroups(slice_group_map_type=6, slice_group_id=tuple(ids))
+            return SliceGroups(slice_group_map_type=6, slice_group_id=bytes(ids))
         case 1:
             return SliceGroups(slice_group_map_type=1)
         case changing:
@@ -148,7 +148,7 @@ def test_values_out_of_range_are_named(field: str, value: int) -> None:
 
 
 def test_more_slice_group_ids_than_there_are_bytes() -> None:
-    groups = SliceGroups(slice_group_map_type=6, slice_group_id=(1,) * 3000)
+    groups = SliceGroups(slice_group_map_type=6, slice_group_id=b"\1" * 3000)
     nal = build_pps(Pps(num_slice_groups=8, slice_groups=groups))
     assert parse_pps(nal).slice_groups == groups
     with pytest.raises(BitstreamError, match="expected 9000 bits"):
