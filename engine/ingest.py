@@ -169,7 +169,7 @@ def _index_blob(blob: Blob) -> VideoValue:
         built = build_frame_index(BytesReader(blob.data))
         source = blob.data
     else:
-        with FileReader(_local_path(blob.uri or "")) as reader:
+        with FileReader(_local_path(blob)) as reader:
             if blob.size is not None and blob.size != reader.size:
                 raise InputError(
                     f"{blob.uri} has {reader.size} bytes, size={blob.size} was given"
@@ -179,10 +179,11 @@ def _index_blob(blob: Blob) -> VideoValue:
     return VideoValue(source, built.scalars, encode_index(built.index))
 
 
-def _local_path(uri: str) -> str:
-    parts = urlsplit(uri)
+def _local_path(blob: Blob) -> str:
+    parts = urlsplit(blob.uri or "")
     if parts.scheme != "file":
+        # The repr leaves out what may be a secret.
         raise UnsupportedError(
-            f"{parts.scheme}:// sources are not offered yet, only local files: {uri}"
+            f"{parts.scheme}:// sources are not offered yet, only local files: {blob!r}"
         )
     return unquote(parts.path)

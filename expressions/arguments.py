@@ -81,7 +81,8 @@ def _check_frame_numbers(where: str, values: Any) -> None:
     if len(outside):
         at = int(outside[0])
         raise FrameRangeError(
-            f"{where} holds {numbers[at]} at position {at}: frames are numbered from 0"
+            f"{where} holds {numbers[at]} at position {at}: frames are numbered "
+            f"from 0, to at most {MAX_FRAME}"
         )
 
 
