@@ -49,7 +49,10 @@ def stream(
     *,
     translate: Callable[[str], MareyError] = QueryError,
 ) -> Iterator[pa.RecordBatch]:
-    """The batches of a plan, as they are asked for.
+    """The batches of a plan, as they are asked for; one partition after the other.
+
+    Partitions that are merged run ahead, each in a task of its own: that knows no bound, and
+    Python that such a task runs into while the interpreter shuts down ends in an abort.
 
     Args:
         plan: Makes the data frame.
@@ -60,10 +63,10 @@ def stream(
         QueryError: DataFusion cannot do it; anything raised beneath it comes as it was raised.
     """
     try:
-        batches = iter(plan().execute_stream())
-        while (batch := next(batches, None)) is not None:
-            yield batch.to_pyarrow()
-            del batch
+        for batches in plan().execute_stream_partitioned():
+            while (batch := next(batches, None)) is not None:
+                yield batch.to_pyarrow()
+                del batch
     except Exception as error:
         found = cause(error, context, translate=translate)
         if found is error:
