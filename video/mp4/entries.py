@@ -16,6 +16,8 @@ from .box import Box, build_box, build_full_box
 _MAX_DESCRIPTIONS = 1024
 _ENTRY_HEADER = 8
 _VISUAL_HEADER = 78
+_PASP_BYTES = 8
+_COLR_BYTES = 10  # of nclc; nclx has one more
 _UNKNOWN_SCHEME = "unknown scheme"
 
 _H264 = (
@@ -109,7 +111,7 @@ def _parse_visual(entry: Box) -> SampleDescription:
         format=entry_format,
         codec=CODECS.get(entry_format, entry_format.strip()),
         entry=_raw(entry),
-        avcc=bytes(boxes["avcC"][0].body) if "avcC" in boxes else None,
+        avcc=_parse_avcc(boxes.get("avcC", [])),
         width=width,
         height=height,
         pixel_aspect=_parse_pasp(boxes["pasp"][0]) if "pasp" in boxes else None,
@@ -129,17 +131,27 @@ def _parse_sinf(sinf: Box, entry_format: str) -> tuple[str, str]:
     return entry_format, scheme
 
 
+def _parse_avcc(boxes: list[Box]) -> bytes | None:
+    """The first record that is one: libavformat passes over those of a byte or none."""
+    first = next((box for box in boxes if len(box.body) > 1), next(iter(boxes), None))
+    return bytes(first.body) if first is not None else None
+
+
+# How pictures look is no reason to refuse them: what is too short to tell tells nothing.
 def _parse_pasp(box: Box) -> tuple[int, int] | None:
+    if len(box.body) < _PASP_BYTES:
+        return None
     cursor = box.cursor()
     horizontal, vertical = cursor.u32(), cursor.u32()
     return (horizontal, vertical) if horizontal and vertical else None
 
 
 def _parse_colr(box: Box) -> Colour | None:
-    cursor = box.cursor()
-    kind = bytes(cursor.take(4, "colour_type"))
-    if kind not in (b"nclx", b"nclc"):
+    kind = bytes(box.body[:4])
+    if kind not in (b"nclx", b"nclc") or len(box.body) < _COLR_BYTES:
         return None
+    cursor = box.cursor()
+    cursor.skip(4, "colour_type")
     primaries, transfer, matrix = cursor.u16(), cursor.u16(), cursor.u16()
     # Some muxers leave the byte of the range out.
     has_range = kind == b"nclx" and cursor.remaining > 0

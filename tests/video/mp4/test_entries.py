@@ -103,6 +103,9 @@ def test_an_encrypted_entry_without_details_is_encrypted_all_the_same(
         (b"nclx\0\1\0\2\0\3", (1, 2, 3, False)),
         (b"nclc\0\1\0\2\0\3", (1, 2, 3, False)),
         (b"prof" + bytes(9), None),
+        (b"nclx\0\1\0\2\0", None),
+        (b"ncl", None),
+        (b"", None),
     ],
 )
 def test_colour(body: bytes, colour: Colour | None) -> None:
@@ -116,9 +119,22 @@ def test_the_first_colour_that_can_be_told_counts() -> None:
     assert description.colour == (1, 2, 3, False)
 
 
-def test_pixels_without_a_side_have_no_aspect() -> None:
-    (description,) = described(visual("avc1", build_box("pasp", bytes(8))))
+@pytest.mark.parametrize("body", [bytes(8), bytes(3), b"", b"\0\0\0\1\0\0\0"])
+def test_pixels_without_a_side_have_no_aspect(body: bytes) -> None:
+    (description,) = described(visual("avc1", build_box("pasp", body)))
     assert description.pixel_aspect is None
+
+
+@pytest.mark.parametrize(
+    ("records", "found"),
+    [([b"", b"\1", b"ab", b"cd"], b"ab"), ([b"", b"\1"], b""), ([], None)],
+)
+def test_the_first_decoder_record_that_is_one_counts(
+    records: list[bytes], found: bytes | None
+) -> None:
+    boxes = [build_box("avcC", record) for record in records]
+    (description,) = described(visual("avc1", *boxes))
+    assert description.avcc == found
 
 
 def test_sound_is_kept_as_it_lies() -> None:
