@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ROOT := $(abspath .)
 WORKERS ?= 2
 
-.PHONY: demo test check bench docs fuzz clean format
+.PHONY: demo test check bench docs fuzz independent clean format
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -48,8 +48,13 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
 
+# Marey's subset streams in decoders other than FFmpeg's. Needs node and npm.
+independent: $(VENV)/.dev
+	npm install --prefix tests/independent --no-package-lock --ignore-scripts --no-audit --no-fund --silent
+	$(BIN)/python -m pytest tests/independent
+
 docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/independent/node_modules
