@@ -164,9 +164,10 @@ class SqlQuery(Readable):
         return plan_error(self._sql, message)
 
     def _no_table(self, name: str) -> MareyError:
-        project, _, table = name.partition(".")
-        if project == "public":
+        if name.startswith("public."):
+            table = name.removeprefix("public.")
             return TableNotFoundError(f"no table {table!r}: name tables as project.table")
+        project, _, table = name.rpartition(".")
         try:
             self._workspace.newest(project, table)
         except MareyError as error:

@@ -21,8 +21,14 @@ Fields = Callable[[LogicalPlan], Iterator[tuple[str, DataType]]]
 """Names and types of what a plan gives."""
 
 _REQUESTS = ("__marey_read", "__marey_read_every", "__marey_remux", "__marey_remux_every")
-_PASS_ON = frozenset({"coalesce", "nvl", "ifnull", "nvl2", "named_struct", "struct", "row"})
-_PASS_ON_AGGREGATES = ("first_value(", "last_value(", "nth_value(", "any_value(", "count(")
+# A request in an array is refused later on, in words of its own.
+_PASS_ON = frozenset(
+    {"coalesce", "nvl", "ifnull", "nvl2", "named_struct", "struct", "row", "make_array"}
+)
+_PASS_ON_AGGREGATES = (
+    *("first_value(", "last_value(", "nth_value(", "any_value("),
+    *("count(", "array_agg("),
+)
 _MAY_HOLD = frozenset({"Alias", "IsNull", "IsNotNull", "Case", "Column", "ScalarFunction"})
 """Kinds of expressions that give one of their operands as it is, or only ask if it is there."""
 
@@ -146,7 +152,7 @@ def _is_request(expr: Any, requests: frozenset[str]) -> bool:
                 and any(_is_request(operand, requests) for operand in _operands(expr))
             )
         case "Alias" | "Case" | "AggregateFunction":
-            if expr.canonical_name().startswith("count("):
+            if expr.canonical_name().startswith(("count(", "array_agg(")):
                 return False
             return any(_is_request(operand, requests) for operand in _operands(expr))
     return False

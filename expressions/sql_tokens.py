@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import MareyError
+from ..errors import MareyError, QueryError
 
 TokenKind = Literal["space", "word", "quoted", "string", "number", "symbol"]
 
@@ -104,6 +104,13 @@ class TokenText:
     """The tokens of a text, and how to move among them; positions are places in `tokens`."""
 
     def __init__(self, sql: str) -> None:
+        """Cut a text into tokens.
+
+        Raises:
+            QueryError: It is no text.
+        """
+        if not isinstance(sql, str):
+            raise QueryError(f"SQL is text, found {type(sql).__name__}")
         self.sql = sql
         self.tokens = tokenize(sql)
         self._closes = _matching_brackets(self.tokens)

@@ -1,0 +1,193 @@
+"""SQL that is refused: what is wrong and what to write instead, before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+
+from marey import Marey
+from marey import expressions as se
+from marey.errors import (
+    ColumnNotFoundError,
+    FrameRangeError,
+    FunctionNotFoundError,
+    InputError,
+    MareyError,
+    QueryError,
+    TableNotFoundError,
+    UnsupportedError,
+)
+
+READ = "video_read(video, [0])"
+WITHIN = f"(SELECT k, {READ} AS f FROM p.t) AS x"
+LATER = "made after the query has run"
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory: pytest.TempPathFactory, clip: Callable[[str], bytes]) -> Marey:
+    db = Marey(tmp_path_factory.mktemp("refused"))
+    table = db.project("p").create_table("t", key_schema={"k": pa.int64()})
+    video = se.Video(se.Blob(clip("monochrome")))
+    table.write({"k": [1, 2], "label": ["a", "b"], "Take": [1, 2], "video": [video, None]})
+    return db
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"SELECT {READ}['frames'] FROM p.t", "line 1, column 8: .* take the field from"),
+        (f"SELECT {READ}.frames FROM p.t", "line 1, column 8: .* take the field from"),
+        (f"SELECT ({READ})['frames'] FROM p.t", LATER),
+        (f"SELECT get_field({READ}, 'frame_shape') FROM p.t", LATER),
+        (f"SELECT f['frames'] FROM {WITHIN}", LATER),
+        (f"SELECT x.f.frames FROM {WITHIN}", LATER),
+        (f"SELECT f['height'] FROM {WITHIN}", rf"get_field\(x.f, .*\): x.f is {LATER}"),
+        (f"SELECT array_length({READ}) FROM p.t", "count frame numbers, as in array_length"),
+        (f"SELECT octet_length({READ}) FROM p.t", LATER),
+        ("SELECT length(video_remux(video)) FROM p.t", LATER),
+        (f"SELECT unnest({READ}) FROM p.t", r"unnest\(video_read\(...\)\).*frame numbers"),
+        (f"SELECT unnest(f) FROM {WITHIN}", r"unnest\(x.f\)"),
+        ("SELECT unnest(video) FROM p.t", r"as in p.t.video.index.width"),
+        (f"SELECT {READ} = {READ} FROM p.t", r"video_read\(...\) = video_read\(...\)"),
+        (f"SELECT f <> f FROM {WITHIN}", "x.f != x.f"),
+        (f"SELECT f IS DISTINCT FROM f FROM {WITHIN}", "IS DISTINCT FROM"),
+        (f"SELECT k FROM {WITHIN} WHERE f IN (f)", "x.f IN"),
+        (f"SELECT CASE f WHEN f THEN 1 END FROM {WITHIN}", "x.f = x.f"),
+        (f"SELECT nullif(f, f) FROM {WITHIN}", "nullif"),
+        (f"SELECT k FROM p.t ORDER BY {READ}", r"ORDER BY video_read\(...\)"),
+        (f"SELECT k, f FROM {WITHIN} ORDER BY f DESC", "ORDER BY x.f"),
+        (f"SELECT count(*) FROM {WITHIN} GROUP BY f", "GROUP BY x.f"),
+        (f"SELECT max(f) FROM {WITHIN}", r"max\(x.f\)"),
+        (f"SELECT count(DISTINCT f) FROM {WITHIN}", r"count\(DISTINCT x.f\)"),
+        (f"SELECT DISTINCT f FROM {WITHIN}", "DISTINCT and UNION .* write UNION ALL"),
+        (f"SELECT f FROM {WITHIN} UNION SELECT f FROM {WITHIN}", "write UNION ALL"),
+        (f"SELECT [{READ}] FROM p.t", "cannot stand inside an array"),
+        (f"SELECT array_agg(f) FROM {WITHIN}", "cannot stand inside an array"),
+        ("SELECT video.source FROM p.t", "the bytes of a video are no column"),
+        ("SELECT video['source'] FROM p.t", "the bytes of a video are no column"),
+    ],
+)
+def test_frames_are_not_looked_into_before_they_are_made(
+    text: str, says: str, db: Marey
+) -> None:
+    with pytest.raises(UnsupportedError, match=says) as caught:
+        db.sql(text)
+    assert "__marey" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "says"),
+    [
+        ("SELECT labell FROM p.t", ColumnNotFoundError, "^no column 'labell'; .*'label'\\?$"),
+        ("SELECT x.labell FROM p.t x", ColumnNotFoundError, "'x.labell'; .* 'label'"),
+        ("SELECT 1 FROM p.t WHERE labell = 'a'", ColumnNotFoundError, "'label'"),
+        ("SELECT Take FROM p.t", ColumnNotFoundError, "'Take'.* capitals .* double quotes"),
+        (
+            "SELECT video.index.widht FROM p.t",
+            ColumnNotFoundError,
+            "no column 'video.index.widht'; did you mean 'video.index.width'",
+        ),
+        ("SELECT * FROM p.tt", TableNotFoundError, "no table p.tt in .*near it: 't'"),
+        ("SELECT * FROM pp.t", TableNotFoundError, "no table pp.t in .*near it: 'p'"),
+        ("SELECT * FROM t", TableNotFoundError, "no table 't': name tables as project.table"),
+        ("SELECT * FROM '/etc/passwd'", TableNotFoundError, "no table"),
+        ('SELECT * FROM "../p"."t"', InputError, r"project '\.\./p': a name"),
+        ("SELECT * FROM 'a.csv'", TableNotFoundError, "no table 'a.csv': name tables as"),
+        ("SELECT video_reed(video) FROM p.t", FunctionNotFoundError, "column 8: .*video_read'"),
+        ("SELECT upperr(label) FROM p.t", FunctionNotFoundError, "'upperr'.* 'upper'"),
+        (
+            "SELECT video_read(video, heigth => 3) FROM p.t",
+            FunctionNotFoundError,
+            "column 26: video_read has no parameter 'heigth'; did you mean 'height'",
+        ),
+    ],
+)
+def test_unknown_names_come_with_near_ones(
+    text: str, error: type[MareyError], says: str, db: Marey
+) -> None:
+    with pytest.raises(error, match=says):
+        db.sql(text)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        ("video_read()", QueryError, "video_read needs video"),
+        ("video_uniform(video)", QueryError, "video_uniform needs n"),
+        (
+            "video_read(video, [0], 1, 2, 'rgb24', 5)",
+            QueryError,
+            "at most 5 arguments: video, ",
+        ),
+        ("video_read(video, video => video)", QueryError, "video is given twice"),
+        ("video_read(video, height => 1, [0])", QueryError, "without a name follows a named"),
+        ("video_read(video, height => )", QueryError, "height is empty"),
+        ("video_read(label)", QueryError, r"video_read takes \(video video, .* found \(Utf8"),
+        ("video_read(video, label)", QueryError, r"found \(video, Utf8"),
+        ("video_read(video, 3)", QueryError, r"found 3: write \[...\] around"),
+        ("video_read(video, [1.5])", QueryError, "whole numbers, found 1.5"),
+        ("video_read(video, [-1])", FrameRangeError, "column 29: .* holds -1 at position 0"),
+        ("video_read(video, [], 0)", QueryError, "height must be at least 1, found 0"),
+        ("video_read(video, pixel_format => 'rgb')", QueryError, "one of 'rgb24'"),
+        ("video_every(video, 0)", QueryError, "fps must be finite and above 0"),
+        ("video_at(video, 0, 'before')", QueryError, "mode must be one of 'floor'"),
+        ("video_range(video, 0, 9, 0)", QueryError, "step must be other than 0"),
+    ],
+)
+def test_wrong_arguments_are_refused_where_they_stand(
+    call: str, error: type[MareyError], says: str, db: Marey
+) -> None:
+    with pytest.raises(error, match=says):
+        db.sql(f"SELECT k, {call} FROM p.t")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no SQL in the text"),
+        ("  -- nothing\n", "no SQL in the text"),
+        ("SELEC 1", "line 1, column 1: expected: an SQL statement, found: SELEC"),
+        ("SELECT k\nFROM p.t\nWHERE )", r"line 3, column 7: expected: an expression"),
+        (f"SELECT {READ},\n  ) FROM p.t", "line 2, column 3"),
+        ("SELECT 'abc", "line 1, column 8: unterminated string"),
+        ("SELECT 1; SELECT 2", "single SQL statement"),
+        ("SELECT k FROM p.t a, p.t b", "(?i)ambiguous"),
+        ("SELECT k, count(*) FROM p.t", "GROUP BY"),
+    ],
+)
+def test_what_does_not_parse_or_plan_says_where(text: str, says: str, db: Marey) -> None:
+    with pytest.raises(QueryError, match=says):
+        db.sql(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("INSERT INTO p.t VALUES (3)", "INSERT is no query: use Table.write"),
+        ("update p.t SET label = 'x'", "UPDATE is no query: use Table.write"),
+        ("DELETE FROM p.t", "DELETE is no query: use Table.delete"),
+        ("CREATE TABLE p.x AS SELECT 1", "CREATE is no query: use Project.create_table"),
+        ("CREATE EXTERNAL TABLE x STORED AS CSV LOCATION '/etc/passwd'", "CREATE is no query"),
+        ("/* a */ DROP TABLE p.t", "line 1, column 9: .*DROP is no query"),
+        ("COPY p.t TO '/tmp/x.csv'", "COPY is no query"),
+        ("SET datafusion.execution.batch_size = 1", "SET is no query"),
+        ("SHOW TABLES", "SHOW is no query: use Project.list_tables"),
+        ("DESCRIBE p.t", "DESCRIBE is no query: use Table.schema"),
+        ("EXPLAIN SELECT 1", "EXPLAIN is no query: use the method explain"),
+        ("SELECT k INTO p.x FROM p.t", "not supported"),
+    ],
+)
+def test_sql_changes_nothing(text: str, instead: str, db: Marey) -> None:
+    version = db.project("p").table("t").versions()[-1]
+    with pytest.raises(QueryError, match=instead):
+        db.sql(text)
+    assert db.project("p").list_tables() == ["t"]
+    assert db.project("p").table("t").versions()[-1] == version
+
+
+@pytest.mark.parametrize("text", [None, 5, b"SELECT 1", ["SELECT 1"]])
+def test_sql_is_text(text: object, db: Marey) -> None:
+    with pytest.raises(QueryError, match="SQL is text, found"):
+        db.sql(text)
