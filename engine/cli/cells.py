@@ -19,8 +19,8 @@ NULL = "null"
 def printable(text: str) -> str:
     r"""The text with everything that is no visible character written as an escape.
 
-    >>> printable("d\u00e9j\u00e0 \x1b[31m")
-    'd\u00e9j\u00e0 \\x1b[31m'
+    >>> printable("déjà \x1b[31m")
+    'déjà \\x1b[31m'
     """
     if text.isprintable():
         return text
@@ -34,6 +34,8 @@ def to_text(value: object) -> str:
     ['null', 'true', '1,234,567', '0.04', 'a', '1, 2', '5 bytes']
     """
     match value:
+        case None:
+            return NULL
         case bool():
             return "true" if value else "false"
         case int():

@@ -32,25 +32,29 @@ def conclude(job: Callable[[], object], *, verbose: Callable[[], bool]) -> int:
     Returns:
         The exit code.
     """
+    code = DONE
     try:
-        job()
+        try:
+            job()
+        except typer.Exit as end:
+            code = end.exit_code
         sys.stdout.flush()
-    except typer.Exit as end:
-        return end.exit_code
     except typer.TyperException as error:
         complain(error.format_message() + _where_help_is(error))
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        _let_go_of_stdout()
+        pass
     except Exception as error:
         if verbose():
             traceback.print_exception(error)
         else:
             complain(_one_line(error))
         return FAILED
-    return DONE
+    finally:
+        _settle_stdout()
+    return code
 
 
 def complain(message: str) -> None:
@@ -73,9 +77,11 @@ def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (a fault of Marey; -v shows where)"
 
 
-def _let_go_of_stdout() -> None:
-    """Keep the interpreter from writing what is left over at exit."""
-    with suppress(OSError, ValueError):
+def _settle_stdout() -> None:
+    """Write what is left, or drop it: the interpreter would complain of it in its own way."""
+    try:
+        sys.stdout.flush()
+    except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from .cells import NULL, to_field, to_json, to_text
+from .cells import to_field, to_json, to_text
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -138,4 +138,4 @@ def _screen_cell(value: object) -> Text:
     from rich.text import Text
 
     # As `Text`, not `str`: square brackets in a value are no markup.
-    return Text(NULL, style="dim") if value is None else Text(to_text(value))
+    return Text(to_text(value), style="dim" if value is None else "")

@@ -1,0 +1,120 @@
+"""`marey video`: it shows what the index says, and writes what FFmpeg decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from .conftest import Marey
+
+
+@pytest.fixture
+def file(clips_folder: Path) -> Path:
+    return clips_folder / "open_1.mp4"
+
+
+def rgb_frames(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_inspect_for_people(
+    marey: Marey, file: Path, golden: Callable[[str, str], None]
+) -> None:
+    ended = marey("video", "inspect", file, "--show-frames", 24, "--max-gops", 2)
+    assert (ended.code, ended.err) == (0, "")
+    golden("video_inspect.txt", ended.out)
+
+
+def test_inspect_for_programs(marey: Marey, file: Path, truth) -> None:
+    (facts,) = marey("video", "inspect", file, "--json").rows()
+    frames, gops = facts["frames"], facts["gops"]
+    with av.open(str(file)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        seconds = float(packets[0].time_base)
+    assert [frame["frame"] for frame in frames] == list(range(len(truth("open_gop"))))
+    assert [frame["pts_seconds"] for frame in frames] == pytest.approx(
+        [frame.pts * seconds for frame in truth("open_gop")]
+    )
+    assert [frame["bytes"] for frame in frames] == [
+        packets[frame["sample"]].size for frame in frames
+    ]
+    assert sum(gop["frames"] for gop in gops) == facts["frame_count"] == len(frames)
+    assert sum(gop["samples"] for gop in gops) == facts["sample_count"] == len(packets)
+    assert [gop["start"] for gop in gops] == ["IDR"] + ["recovery"] * (len(gops) - 1)
+    for frame in frames:
+        assert frame["sample"] not in frame["references"]
+        assert 1 <= frame["closure"] <= frame["whole"]
+        assert frame["closure_bytes"] >= frame["bytes"]
+
+
+def test_inspect_shows_as_much_as_it_is_asked_for(marey: Marey, file: Path) -> None:
+    words = ("video", "inspect", file, "--json", "--show-frames")
+    (facts,) = marey(*words, 3, "--max-gops", 1).rows()
+    assert (len(facts["frames"]), len(facts["gops"])) == (3, 1)
+    (facts,) = marey(*words, 0).rows()
+    assert facts["frames"] == []
+
+
+@pytest.mark.parametrize("name", ["raw_resized", "intra_refresh", "mbaff"])
+def test_inspect_of_unusual_streams(marey: Marey, clip, tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.mp4"
+    path.write_bytes(clip(name))
+    (facts,) = marey("video", "inspect", path, "--json").rows()
+    assert len(facts["frames"]) == facts["frame_count"] == 48
+
+
+def test_frames_are_the_pictures_of_a_full_decode(marey: Marey, file: Path) -> None:
+    ended = marey("video", "frames", file, "--frames", "40,3:10:3,-1", "-o", "out", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    rows = ended.rows()
+    assert [row["frame"] for row in rows] == [3, 6, 9, 40, 47]
+    assert [row["path"] for row in rows] == [
+        f"out/open_1_{row['frame']:06}.png" for row in rows
+    ]
+    expected = rgb_frames(file)
+    for row in rows:
+        (picture,) = rgb_frames(Path(row["path"]))
+        assert np.array_equal(picture, expected[row["frame"]])
+    assert len(list(Path("out").iterdir())) == len(rows)
+
+
+def test_frames_of_a_size(marey: Marey, file: Path) -> None:
+    assert marey("video", "frames", file, "--frames", "0", "--width", 80, "-o", ".").code == 0
+    (picture,) = rgb_frames(Path("open_1_000000.png"))
+    assert picture.shape == (48, 80, 3)
+
+
+def test_remux_shows_those_frames_and_no_others(marey: Marey, file: Path, truth) -> None:
+    ended = marey("video", "remux", file, "--frames", "16,0,8", "-o", "cut.mp4", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    (facts,) = ended.rows()
+    assert facts["frames"] == 3
+    assert facts["bytes"] == Path("cut.mp4").stat().st_size < facts["source_bytes"]
+    with av.open("cut.mp4") as container:
+        shown = [planes(frame) for frame in container.decode(video=0)]
+    assert shown == [truth("open_gop")[number].planes for number in (0, 8, 16)]
+
+
+def planes(frame: av.VideoFrame) -> bytes:
+    return frame.to_ndarray().tobytes()
+
+
+def test_remux_into_a_pipe_or_a_device(marey: Marey, file: Path) -> None:
+    assert marey("video", "remux", file, "--frames", "0", "-o", "/dev/null").code == 0
+    assert not Path("/dev/null").is_file()
+
+
+def test_remux_replaces_a_file_in_one_step(marey: Marey, file: Path) -> None:
+    Path("cut.mp4").write_bytes(b"old")
+    Path("link.mp4").symlink_to("cut.mp4")
+    assert marey("video", "remux", file, "--frames", "0", "-o", "link.mp4").code == 0
+    assert Path("link.mp4").is_symlink()
+    with av.open(BytesIO(Path("cut.mp4").read_bytes())) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 1
+    assert sorted(p.name for p in Path().iterdir()) == ["cut.mp4", "link.mp4"]
