@@ -177,7 +177,7 @@ def random_recipe(rng: random.Random, reach: Reach) -> ClipRecipe:
         "deblock": ("0,0", "-2,3"),
         "no-deblock": (0, 0, 1),
         "qp": (1, 20, 30, 40),
-        # With interlaced macroblocks libavcodec and the reference decoder read it in two ways.
+        # With interlaced macroblocks x264 breaks 8.3.1.2: predicts from what is not available.
         "constrained-intra": (0,) if interlaced else (0, 1),
         "cabac": (0,) if reach is Reach.BASELINE else (0, 1),
         "8x8dct": (0,) if reach is Reach.BASELINE else (0, 1),
