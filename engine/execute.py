@@ -6,8 +6,9 @@
              a job ahead        tasks of a job     one result at a time, in order
 
 A job knows its cost in bytes before it starts. The costs of the jobs that were started and
-whose results the consumer has not let go sum to at most the budget, or are those of one job. So
-memory is bounded by the budget and the largest job, however fast or slow the consumer is.
+whose results the consumer has not let go sum to at most the budget; one job more is started
+where none would be on its way. So memory is bounded by the budget and the largest job, however
+fast or slow the consumer is.
 
 The consumer's thread pulls jobs (planning), waits and finishes; the threads live as long as the
 iteration. When the consumer stops early, fails or is interrupted, `Stop` is set, what has not
@@ -94,22 +95,32 @@ def run_jobs(
     pipeline: _Pipeline[T] = _Pipeline(fetch_threads, decode_threads, stop)
     waiting: deque[_Running[T]] = deque()
     source = _Source(jobs)
-    held = 0
+    # What is lent is the result given last. It counts no more once the next is given, though
+    # the consumer has both for a moment: otherwise nothing were made while the consumer works.
+    held = lent = 0
+
+    def start_more(*, at_least: int) -> None:
+        nonlocal held
+        while (
+            (job := source.head) is not None
+            and (len(waiting) < at_least or held + job.cost_bytes <= budget_bytes)
+            and (ahead is None or len(waiting) <= ahead)
+        ):
+            held += job.cost_bytes
+            waiting.append(pipeline.start(job))
+            source.advance()
+
     try:
         while True:
-            while (
-                (job := source.head) is not None
-                and (not held or held + job.cost_bytes <= budget_bytes)
-                and (ahead is None or len(waiting) <= ahead)
-            ):
-                held += job.cost_bytes
-                waiting.append(pipeline.start(job))
-                source.advance()
+            start_more(at_least=1)
             if not waiting:
                 break
-            cost = waiting[0].job.cost_bytes
-            yield waiting.popleft().result()
-            held -= cost
+            held -= lent
+            lent = waiting[0].job.cost_bytes
+            result = waiting.popleft().result()
+            start_more(at_least=0)
+            yield result
+            del result
         if source.error is not None:
             raise source.error
     finally:

@@ -42,8 +42,8 @@ class LoaderSettings:
     """What becomes of a row with a value that cannot be made."""
 
     def pace(self, budget_bytes: int) -> Pace:
-        """Batches in one piece: one is taken while another is made, so each may have half."""
-        return Pace(self.batch_size, max(1, budget_bytes // 2), self.prefetch)
+        """Batches in one piece: two are with the consumer for a moment, and one is made."""
+        return Pace(self.batch_size, max(1, budget_bytes // 3), self.prefetch)
 
     def __post_init__(self) -> None:
         least = {"batch_size": 1, "seed": 0, "epoch": 0, "prefetch": 0}

@@ -132,22 +132,33 @@ def fill(
         arrays: By path, what takes the place of each slot's requests.
         videos: What takes the place of handles.
     """
-
-    def filled(path: tuple[str, ...], array: pa.Array, dtype: pa.DataType) -> pa.Array:
-        if array.type == dtype:
-            return array
-        if is_request(array.type):
-            return arrays[path]
-        if array.type == HANDLE:
-            return videos(array)
-        children = [filled((*path, f.name), array.field(f.name), f.type) for f in dtype]
-        return pa.StructArray.from_arrays(children, fields=list(dtype), mask=array.is_null())
-
     columns = [
-        filled((field.name,), column, field.type)
+        _filled((field.name,), column, field.type, arrays, videos)
         for field, column in zip(schema, batch.columns, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _filled(
+    path: tuple[str, ...],
+    array: pa.Array,
+    dtype: pa.DataType,
+    arrays: Mapping[tuple[str, ...], pa.Array],
+    videos: Callable[[pa.StructArray], pa.Array],
+) -> pa.Array:
+    # Not a function in `fill` that calls itself: it would be a cycle with `arrays` in it, and
+    # the frames would stay until the garbage collector runs.
+    if array.type == dtype:
+        return array
+    if is_request(array.type):
+        return arrays[path]
+    if array.type == HANDLE:
+        return videos(array)
+    children = [
+        _filled((*path, field.name), array.field(field.name), field.type, arrays, videos)
+        for field in dtype
+    ]
+    return pa.StructArray.from_arrays(children, fields=list(dtype), mask=array.is_null())
 
 
 @dataclass(frozen=True, slots=True)

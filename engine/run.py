@@ -17,12 +17,13 @@ from .execute import run_jobs
 from .index_cache import IndexCache
 from .media import Media
 from .requests import find_slots, finished_schema
-from .wanted import check_requests
+from .wanted import check_requests, refuse_large_row
 from .window import Kit, Window
 from .windows import Rows, cut_rows, plan_rows
 
-_WINDOWS_AT_ONCE = 4
-"""What the budget has room for: with the consumer, being decoded, and being fetched."""
+_WINDOWS_AT_ONCE = 5
+"""What the budget has room for: two with the consumer (one is let go when the next is there),
+two being decoded, and one being fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ def finish_batches(
         return
     yield from run_jobs(
         _windows(result, kit, pace, config.max_row_bytes),
-        budget_bytes=config.memory_budget_bytes,
+        # The consumer still holds a batch when it is given the next.
+        budget_bytes=max(1, config.memory_budget_bytes - pace.batch_bytes),
         fetch_threads=config.fetch_threads,
         decode_threads=config.decode_threads,
         stop=context.stop,
@@ -121,10 +123,19 @@ def _kit(result: SmallResult, engine: Engine, context: QueryContext) -> Kit:
 
 def _windows(result: SmallResult, kit: Kit, pace: Pace, max_row_bytes: int) -> Iterator[Window]:
     share = pace.batch_bytes
+
+    def plan(rows: Rows) -> Window:
+        window = Window(rows, kit)
+        if len(rows) > 1 or window.cost_bytes <= max_row_bytes:
+            return window
+        needed = f"{window.cost_bytes:,} bytes for its frames and the media that they are in"
+        cells = refuse_large_row(rows.cells[0], needed, max_row_bytes)
+        return Window(Rows(rows.batch, [cells]), kit)
+
     checked = _checked_rows(result, kit, max_row_bytes)
     for rows in cut_rows(checked, most_bytes=share, most_rows=pace.batch_rows):
         begin = perf_counter()
-        planned = list(plan_rows(rows, lambda r: Window(r, kit), most_bytes=share))
+        planned = list(plan_rows(rows, plan, most_bytes=share))
         kit.context.metrics.add(plan_seconds=perf_counter() - begin)
         yield from planned
 

@@ -65,7 +65,7 @@ def test_the_row_of_a_crash_fails_alone(
             truth = full_decode(clip(name))
             assert [f["data"] for f in value["frames"]] == [truth[k].planes for k in wanted]
 
-    with pytest.raises(DecodeError, match="the decoder crashed: .* SIGABRT"):
+    with pytest.raises(DecodeError, match=r"the decoder crashed: .* SIGABRT"):
         scan.to_table(key_table=keys)
     assert marey.to_numpy(
         crashing.scan({"f": se.video.read(clips["video"], [0], height=8, width=8)}).to_table(
