@@ -98,9 +98,9 @@ def test_frames_are_not_looked_into_before_they_are_made(
         ("SELECT video_reed(video) FROM p.t", FunctionNotFoundError, "column 8: .*video_read'"),
         ("SELECT upperr(label) FROM p.t", FunctionNotFoundError, "'upperr'.* 'upper'"),
         (
-            "SELECT video_read(video, heigth => 3) FROM p.t",
+            "SELECT video_read(video, heights => 3) FROM p.t",
             FunctionNotFoundError,
-            "column 26: video_read has no parameter 'heigth'; did you mean 'height'",
+            "column 26: video_read has no parameter 'heights'; did you mean 'height'",
         ),
     ],
 )
@@ -148,7 +148,7 @@ def test_wrong_arguments_are_refused_where_they_stand(
     [
         ("", "no SQL in the text"),
         ("  -- nothing\n", "no SQL in the text"),
-        ("SELEC 1", "line 1, column 1: expected: an SQL statement, found: SELEC"),
+        ("PICK 1", "line 1, column 1: expected: an SQL statement, found: PICK"),
         ("SELECT k\nFROM p.t\nWHERE )", r"line 3, column 7: expected: an expression"),
         (f"SELECT {READ},\n  ) FROM p.t", "line 2, column 3"),
         ("SELECT 'abc", "line 1, column 8: unterminated string"),
