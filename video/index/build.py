@@ -75,8 +75,9 @@ def build_frame_index(reader: Reader) -> BuiltIndex:
     index = builder.finish(track, container, reader.size)
     first = builder.first_sps
     if first is None or not index.frame_count:
+        found = "is shown of those" if any(builder.shown) else "could be found"
         raise CorruptVideoError(
-            f"no picture could be found in {index.sample_count} samples"
+            f"no picture {found} in {index.sample_count} samples"
             + (f": {builder.first_damage}" if builder.first_damage else "")
         )
     return BuiltIndex(index, describe(index, first, track.colour, has_b_slices=builder.has_b))
