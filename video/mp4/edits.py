@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...errors import UnsupportedError
 from .cuts import Entries, cut, time_offset_ticks
 from .movie import Track
 from .samples import Bools
@@ -51,7 +52,8 @@ def present(track: Track, movie_timescale: int) -> Presentation:
 
     Raises:
         BoxError: Edits lead out of the range of times.
-        UnsupportedError: Edits repeat samples beyond measure.
+        UnsupportedError: Edits repeat samples beyond measure, or hide all that is in moov of a
+            file that goes on in fragments.
     """
     samples = track.samples
     packets, start = _packets_of_moov(track, movie_timescale)
@@ -112,6 +114,11 @@ def _packets_of_moov(track: Track, movie_timescale: int) -> tuple[_Packets, int 
 def _with_fragments(packets: _Packets, track: Track, movie_timescale: int) -> _Packets:
     """The packets of moov, and after them those of the fragments."""
     samples = track.samples
+    if packets.discard.all() and bool(np.any(np.diff(packets.dts) == 0)):
+        # libavformat passes over some of the packets that begin at one time, but not over all.
+        raise UnsupportedError(
+            "edit list: it shows none of the samples in moov, and fragments follow"
+        )
     late = np.arange(samples.in_moov, len(samples))
     time_offset = time_offset_ticks(track.edits, track.timescale, movie_timescale)
     dts, overlapping = samples.dts_ticks[late] - time_offset, samples.overlapping[late]

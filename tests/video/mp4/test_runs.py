@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marey.errors import BoxError
+from marey.errors import BoxError, UnsupportedError
 from marey.video.mp4.box import build_box, build_full_box, parse_box
 from marey.video.mp4.edits import present
 from marey.video.mp4.headers import Edit
@@ -204,6 +204,12 @@ def test_moov_and_fragments_together(source: Any) -> None:
     samples = read_movie(BytesReader(data)).tracks[0].samples
     assert (len(samples), samples.in_moov) == (48, 10)
     assert np.diff(samples.dts_ticks).tolist() == [TICKS] * 47
+
+
+def test_edits_that_hide_all_of_moov_before_fragments_are_refused(source: Any) -> None:
+    data = build(Fragmented([Fragment([[12]])], in_moov=5, edits=[Edit(0, 0)]), source)
+    with pytest.raises(UnsupportedError, match="shows none of the samples in moov"):
+        present(read_movie(BytesReader(data)).tracks[0], 1000)
 
 
 def test_what_overlaps_is_not_shown(source: Any) -> None:
