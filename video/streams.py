@@ -25,6 +25,8 @@ from .timing import Timebase
 # What an Annex B stream without timing in its VUI is played at, as libavformat does.
 DEFAULT_FRAME_RATE = (25, 1)
 _SNIFF_BYTES = 4096
+_VIDEO = ("vide",)
+_INT64_MAX = (1 << 63) - 1
 _FOREIGN = (
     (b"\x1a\x45\xdf\xa3", "Matroska or WebM"),
     (b"RIFF", "AVI or another RIFF file"),
@@ -35,6 +37,11 @@ _FOREIGN = (
     (b"GIF8", "a GIF image"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
+    # NAL unit headers of H.265 have two bytes: a video parameter set, an access unit delimiter.
+    (b"\x00\x00\x00\x01\x40\x01", "an H.265 stream"),
+    (b"\x00\x00\x01\x40\x01", "an H.265 stream"),
+    (b"\x00\x00\x00\x01\x46\x01", "an H.265 stream"),
+    (b"\x00\x00\x01\x46\x01", "an H.265 stream"),
 )
 _MPEG_TS_PACKET = 188
 _BLOCK = 4096
@@ -128,7 +135,7 @@ def read_mp4_track(reader: Reader) -> CodedTrack:
         UnsupportedError: There is no H.264 track, or it is encrypted; the message says what
             there is.
     """
-    movie = read_movie(reader)
+    movie = read_movie(reader, handlers=_VIDEO)
     track = choose_track(movie)
     samples = track.samples
     configs = _configs(track)
@@ -219,7 +226,7 @@ def _last_duration(track: Track, packet_sample: Int64s, pts_ticks: Int64s) -> in
         return int(dts[sample + 1] - dts[sample])
     if len(dts) > 1:
         return int(dts[-1] - dts[-2])
-    return int(track.duration_ticks)
+    return min(track.duration_ticks, _INT64_MAX)
 
 
 def _container_colour(track: Track) -> tuple[int, int, int, bool] | None:

@@ -187,6 +187,12 @@ def encrypted() -> bytes:
         UnsupportedError,
         "holds hevc; expected H.264",
     ),
+    (
+        "raw hevc",
+        lambda: encoded("libx265", "hevc", **{"x265-params": "log-level=none"}),
+        UnsupportedError,
+        "an H.265 stream",
+    ),
     ("vp9", lambda: encoded("libvpx-vp9"), UnsupportedError, "holds vp9; expected H.264"),
     ("matroska", lambda: encoded("mpeg4", "matroska"), UnsupportedError, "Matroska or WebM"),
     ("mpegts", lambda: encoded("mpeg2video", "mpegts"), UnsupportedError, "transport stream"),
