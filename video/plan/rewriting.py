@@ -16,8 +16,9 @@ left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from ...errors import BitstreamError
 from ..h264.nal import NAL_SLICE, NAL_SLICE_IDR, split_annexb, split_length_prefixed
@@ -60,13 +61,8 @@ def can_rewrite(index: FrameIndex, samples: Int64s) -> bool:
 def _keeps_reference_kinds(index: FrameIndex, samples: Int64s) -> bool:
     """Whether each reference is of one kind, short-term or long-term, for all its users."""
     kinds: dict[int, bool] = {}
-    for sample in samples.tolist():
-        start, end = index.reference_start[sample], index.reference_start[sample + 1]
-        for reference, long_term in zip(
-            index.references[start:end].tolist(),
-            index.long_term[start:end].tolist(),
-            strict=True,
-        ):
+    for references in _references(index, samples).values():
+        for reference, long_term in references:
             if kinds.setdefault(reference, bool(long_term)) != bool(long_term):
                 return False
     return True
@@ -93,8 +89,16 @@ class ClosureRewriter:
         self._sets = sets
         self._old_sps = {s.seq_parameter_set_id: s for s in map(parse_sps, old.sps)}
         self._old_pps = {p.pic_parameter_set_id: p for p in map(parse_pps, old.pps)}
-        self._base = _order_count(index, int(samples[0]))
-        self._references = {s: list(_references(index, s)) for s in samples.tolist()}
+        top, delta = index.top_order_count[samples], index.bottom_order_delta[samples]
+        numbers = samples.tolist()
+        self._top = dict(zip(numbers, top.tolist(), strict=True))
+        self._bottom_delta = dict(zip(numbers, delta.tolist(), strict=True))
+        # PicOrderCnt of a frame: the lesser of its fields' (8.2.1).
+        self._order_count = dict(
+            zip(numbers, (top + np.minimum(delta, 0)).tolist(), strict=True)
+        )
+        self._base = self._order_count[numbers[0]]
+        self._references = _references(index, samples)
         self._last_use: dict[int, int] = {}
         self._long_term: set[int] = set()
         for sample, references in self._references.items():
@@ -191,12 +195,10 @@ class ClosureRewriter:
         new.nal_ref_idc = marking.nal_ref_idc
         new.frame_num = self._frame_num
         new.idr_pic_id = self._idr_pic_id if marking.idr else -1
-        order_count = int(self._index.top_order_count[sample]) - self._base
+        order_count = self._top[sample] - self._base
         new.pic_order_cnt_lsb = order_count % _MAX_ORDER_COUNT_LSB
         new.delta_pic_order_cnt = (0, 0)
-        new.delta_pic_order_cnt_bottom = (
-            int(self._index.bottom_order_delta[sample]) if self._with_bottom else 0
-        )
+        new.delta_pic_order_cnt_bottom = self._bottom_delta[sample] if self._with_bottom else 0
         if header.slice_type in (P, B):
             new.num_ref_idx_active_override_flag = True
             new.ref_pic_list_modification = self._modifications(sample, header)
@@ -220,7 +222,7 @@ class ClosureRewriter:
         )
         if self._known_modifications[0] != (sample, key):
             is_b = header.slice_type == B
-            order_count = _order_count(self._index, sample) if is_b else None
+            order_count = self._order_count[sample] if is_b else None
             used = self._used_pictures(sample, header)
             initial = initial_lists(used, order_count)
             held = initial
@@ -275,7 +277,7 @@ class ClosureRewriter:
             return
         self._held[sample] = held = Picture(sample, self._frame_num, 0)
         self._pictures[sample] = picture = Picture(sample, header.frame_num, 0)
-        picture.order_count = held.order_count = _order_count(self._index, sample)
+        picture.order_count = held.order_count = self._order_count[sample]
         _mark(picture, -1)
         _mark(held, marking.long_term_frame_idx)
 
@@ -299,15 +301,15 @@ def _mark(picture: Picture, long_term_frame_idx: int) -> None:
     picture.long_term_frame_idx = long_term_frame_idx
 
 
-def _references(index: FrameIndex, sample: int) -> Iterator[tuple[int, int]]:
-    """The references of a sample, each with 0 or its LongTermFrameIdx + 1."""
-    start, end = int(index.reference_start[sample]), int(index.reference_start[sample + 1])
-    return zip(
-        index.references[start:end].tolist(), index.long_term[start:end].tolist(), strict=True
-    )
-
-
-def _order_count(index: FrameIndex, sample: int) -> int:
-    """PicOrderCnt of a frame: the lesser of its fields' (8.2.1)."""
-    top = int(index.top_order_count[sample])
-    return min(top, top + int(index.bottom_order_delta[sample]))
+def _references(index: FrameIndex, samples: Int64s) -> dict[int, list[tuple[int, int]]]:
+    """The references of each sample, each with 0 or its LongTermFrameIdx + 1."""
+    start = index.reference_start[samples]
+    count = index.reference_start[samples + 1] - start
+    end = np.cumsum(count)
+    at = np.arange(int(count.sum())) + np.repeat(start - end + count, count)
+    pairs = list(zip(index.references[at].tolist(), index.long_term[at].tolist(), strict=True))
+    ends = end.tolist()
+    return {
+        sample: pairs[a:b]
+        for sample, a, b in zip(samples.tolist(), [0, *ends], ends, strict=False)
+    }
