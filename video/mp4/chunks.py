@@ -11,6 +11,8 @@ from ...errors import BoxError
 from .tables import Int64s, SampleSizes, SampleToChunk
 
 _INT32_MAX = (1 << 31) - 1
+# Runs are corrected one by one.
+_MAX_DISORDERED = 1 << 17
 # Offsets past this are nonsense; held here, no sum of them and sizes leaves 64 bits.
 _FARTHEST = 1 << 62
 
@@ -75,6 +77,11 @@ def corrected_stsc(stsc: SampleToChunk) -> SampleToChunk:
     rising = bool(np.all(np.diff(first) > 0)) and bool(np.all(first[:1] >= 1))
     if rising and bool(np.all(count >= 1)) and bool(np.all(description >= 1)):
         return SampleToChunk(first, count, description)
+    if len(first) > _MAX_DISORDERED:
+        raise BoxError(
+            f"stsc: expected runs of chunks in order, or at most {_MAX_DISORDERED} of them, "
+            f"got {len(first)}"
+        )
     runs = np.stack((first, count, description), axis=1).tolist()
     for i in range(len(runs) - 1, -1, -1):
         before = runs[i - 1][0] if i else 0

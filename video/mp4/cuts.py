@@ -23,7 +23,7 @@ from .tables import Int64s
 _INT64_MAX = (1 << 63) - 1
 _FARTHEST = 1 << 62
 # What an edit list may bring more than once.
-_FREE_PACKETS = 1 << 20
+_FREE_PACKETS = 1 << 16
 _BLOCK = 64
 
 
@@ -185,6 +185,11 @@ class _Search:
     def __init__(self, entries: Entries) -> None:
         self._entries = entries
         self._sync_at = np.flatnonzero(entries.sync)
+        timed = self._sync_at[self._sync_at < len(entries.offset)]
+        # Composition times of sync entries without the shift, and the least of each block.
+        self._sync_times = entries.dts[timed] + entries.offset[timed]
+        blocks = np.arange(0, len(timed), _BLOCK)
+        self._least = np.minimum.reduceat(self._sync_times, blocks) if len(blocks) else blocks
         self.composition = entries.dts + entries.shift
         """Composition times."""
         self.composition[: len(entries.offset)] += entries.offset
@@ -221,15 +226,18 @@ class _Search:
 
     def _composed_before(self, entry: int, time: int) -> int:
         """The last sync entry up to this one that is composed by `time`; -1 if none is."""
-        entries = self._entries
         end = int(np.searchsorted(self._sync_at, entry, "right"))
-        block = _BLOCK
-        while end > 0:
-            candidates = self._sync_at[max(0, end - block) : end]
-            fits = np.flatnonzero(entries.dts[candidates] + entries.offset[candidates] <= time)
+        block, rest = divmod(end, _BLOCK)
+        for _ in range(2):
+            start = block * _BLOCK
+            fits = np.flatnonzero(self._sync_times[start : start + rest] <= time)
             if len(fits):
-                return int(candidates[fits[-1]])
-            end, block = end - block, block * 2
+                return int(self._sync_at[start + int(fits[-1])])
+            # The last block before with one that fits.
+            before = np.flatnonzero(self._least[:block] <= time)
+            if not len(before):
+                return -1
+            block, rest = int(before[-1]), _BLOCK
         return -1
 
     def stop(self, first: int, end_time: int, duration: int) -> int:

@@ -29,6 +29,11 @@ SAMPLE_IS_NON_SYNC = 0x0001_0000
 SAMPLE_DEPENDS_ON_OTHERS = 0x0100_0000
 """sample_depends_on is 1, or 3."""
 
+# What is kept of a run must stay small beside the file. The shortest are fragments of one
+# picture each, of live streams.
+_FREE_RUNS = 1 << 17
+_MIN_BYTES_A_RUN = 256
+
 # Times and offsets from here up are nonsense; below it sums of a few of them fit in 64 bits.
 _FARTHEST = 1 << 62
 
@@ -117,6 +122,16 @@ class SegmentIndex:
     """Bytes of each fragment."""
     durations_ticks: tuple[int, ...]
     """Duration of each fragment."""
+
+
+def check_run_count(count: int, file_size: int, what: str) -> None:
+    """Refuse a number of fragments, or of runs in them, that no file of that size has."""
+    most = _FREE_RUNS + file_size // _MIN_BYTES_A_RUN
+    if count > most:
+        raise BoxError(
+            f"{what}: expected at most {most} fragments and runs in a file of {file_size} "
+            "bytes, got more"
+        )
 
 
 def parse_trex(box: Box) -> SampleDefaults:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ...errors import BoxError
 from ..source import ByteRange, Reader
 from .box import Box, parse_header
+from .fragments import check_run_count
 
 _AHEAD = 1 << 14
 _HEADER_BYTES = 16
@@ -80,10 +81,9 @@ def read_movie_boxes(reader: Reader) -> MovieBoxes:
             box = Box(
                 header.type, at, body_start, window.read(body_start, max(body_start, end))
             )
-            if header.type == "moof":
-                moofs.append(box)
-            elif header.type == "sidx":
-                sidxs.append(box)
+            if header.type in ("moof", "sidx"):
+                (moofs if header.type == "moof" else sidxs).append(box)
+                check_run_count(len(moofs) + len(sidxs), size, f"{header.type} at {at}")
             elif moov is None:
                 moov = box
                 if moov.find("mvex") is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from ...errors import BoxError
@@ -26,10 +26,20 @@ from .headers import (
 )
 from .locate import read_movie_boxes
 from .runs import FragmentedTrack, append_fragments
-from .samples import SampleTable, TrackTables, build_samples, empty_samples, parse_tables
+from .samples import (
+    SampleTable,
+    TrackTables,
+    build_samples,
+    empty_samples,
+    most_samples,
+    parse_tables,
+)
 
 _VIDEO = "vide"
 _MEDIA = (_VIDEO, "soun")
+# Files have a few tracks; of these numbers, each costs a little time and memory.
+_MAX_TRACKS = 1024
+_MAX_EDITS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +97,12 @@ class Movie:
     """In file order."""
 
 
-def read_movie(reader: Reader) -> Movie:
+def read_movie(reader: Reader, *, handlers: Collection[str] = _MEDIA) -> Movie:
     """The tracks of an MP4, MOV or 3GP file.
+
+    Args:
+        reader: The file.
+        handlers: The kinds of tracks whose samples are wanted; others come without.
 
     Raises:
         BoxError: There is no movie, or a box that matters is damaged.
@@ -98,15 +112,28 @@ def read_movie(reader: Reader) -> Movie:
     if "mvhd" not in moov:
         raise BoxError(f"moov at {found.moov.start}: expected an mvhd box in it, found none")
     header = parse_mvhd(moov["mvhd"][0])
+    traks = moov.get("trak", ())
+    if len(traks) > _MAX_TRACKS:
+        raise BoxError(f"moov: expected at most {_MAX_TRACKS} tracks, got {len(traks)}")
     tracks: list[Track] = []
-    tables: list[TrackTables] = []
+    end_ticks: list[int] = []
     edits_cut = True
-    for trak in moov.get("trak", ()):
-        track, its_tables = _parse_trak(trak, header.timescale)
+    edit_count = 0
+    sample_counts = dict.fromkeys(_MEDIA, 0)
+    for trak in traks:
+        track, tables = _parse_trak(trak, header.timescale, reader.size)
         # After the first track that states no times, libavformat follows no edit lists.
-        edits_cut = edits_cut and its_tables.declares_times
-        tracks.append(_with_samples(track, its_tables, edits_cut, reader.size))
-        tables.append(its_tables)
+        edits_cut = edits_cut and tables.declares_times
+        track = replace(track, edits_cut=edits_cut)
+        if track.handler in handlers:
+            before = sample_counts.get(track.handler, 0)
+            track = _with_samples(track, tables, reader.size, before)
+            sample_counts[track.handler] = before + len(track.samples)
+        tracks.append(track)
+        end_ticks.append(tables.end_ticks() if found.moofs else 0)
+        edit_count += len(track.edits)
+        if edit_count > _MAX_EDITS:
+            raise BoxError(f"moov: expected at most {_MAX_EDITS} edits in all of its tracks")
     if found.moofs:
         defaults = _fragment_defaults(moov.get("mvex", ()))
         ends = [
@@ -117,14 +144,16 @@ def read_movie(reader: Reader) -> Movie:
                 only_description=track.only_description,
                 defaults=defaults.get(track.track_id),
                 samples=track.samples,
-                end_ticks=its_tables.end_ticks(),
+                end_ticks=its_end_ticks,
                 time_offset_ticks=time_offset_ticks(
                     track.edits, track.timescale, header.timescale
                 ),
+                handler=track.handler,
+                is_read=track.handler in handlers,
             )
-            for track, its_tables in zip(tracks, tables, strict=True)
+            for track, its_end_ticks in zip(tracks, end_ticks, strict=True)
         ]
-        sidxs = [sidx for sidx in map(parse_sidx, found.sidxs) if sidx is not None]
+        sidxs = filter(None, map(parse_sidx, found.sidxs))
         samples = append_fragments(
             ends, found.moofs, sidxs, file_size=reader.size, mfra_bytes=found.mfra_bytes
         )
@@ -132,11 +161,13 @@ def read_movie(reader: Reader) -> Movie:
     return Movie(header.timescale, header.duration_ticks, tuple(tracks))
 
 
-def _parse_trak(trak: Box, movie_timescale: int) -> tuple[Track, TrackTables]:
+def _parse_trak(trak: Box, movie_timescale: int, file_size: int) -> tuple[Track, TrackTables]:
     """What a trak box says; its samples are still to be made of its tables."""
     tkhd, edts, mdia = trak.find("tkhd"), trak.find("edts"), trak.find("mdia")
     header = parse_tkhd(tkhd) if tkhd else TrackHeader(0, False, 0, IDENTITY_MATRIX, 0, 0)
-    elst = [parse_elst(box) for box in edts.by_type().get("elst", ())] if edts else []
+    # Of several lists the last one counts; empty ones do not.
+    elst = reversed(edts.by_type().get("elst", ())) if edts else ()
+    edits = next(filter(None, map(parse_elst, elst)), ())
     mdhd = mdia.find("mdhd") if mdia else None
     hdlr = mdia.find("hdlr") if mdia else None
     stbl = mdia.find("minf", "stbl") if mdia else None
@@ -149,7 +180,7 @@ def _parse_trak(trak: Box, movie_timescale: int) -> tuple[Track, TrackTables]:
     try:
         if stsd:
             descriptions = parse_stsd(stsd, handler=handler)
-        tables = parse_tables(stbl)
+        tables = parse_tables(stbl, most_rows=most_samples(file_size, handler))
     except BoxError as error:
         if handler == _VIDEO:
             raise
@@ -162,8 +193,7 @@ def _parse_trak(trak: Box, movie_timescale: int) -> tuple[Track, TrackTables]:
         duration_ticks=media.duration_ticks,
         descriptions=descriptions,
         samples=empty_samples(),
-        # Of several lists the last one counts; empty ones do not.
-        edits=next((edits for edits in reversed(elst) if edits), ()),
+        edits=edits,
         edits_cut=True,
         only_description=_only_description(descriptions),
         width=header.width,
@@ -175,18 +205,22 @@ def _parse_trak(trak: Box, movie_timescale: int) -> tuple[Track, TrackTables]:
     return track, tables
 
 
-def _with_samples(track: Track, tables: TrackTables, edits_cut: bool, file_size: int) -> Track:
-    samples, damage = track.samples, track.damage
-    if track.handler in _MEDIA and damage is None:
-        try:
-            samples = build_samples(
-                tables, descriptions=len(track.descriptions), file_size=file_size
-            )
-        except BoxError as error:
-            if track.handler == _VIDEO:
-                raise BoxError(f"track {track.track_id}: {error}") from error
-            damage = str(error)
-    return replace(track, samples=samples, damage=damage, edits_cut=edits_cut)
+def _with_samples(track: Track, tables: TrackTables, file_size: int, before: int) -> Track:
+    if track.damage is not None:
+        return track
+    try:
+        samples = build_samples(
+            tables,
+            descriptions=len(track.descriptions),
+            file_size=file_size,
+            handler=track.handler,
+            before=before,
+        )
+    except BoxError as error:
+        if track.handler == _VIDEO:
+            raise BoxError(f"track {track.track_id}: {error}") from error
+        return replace(track, damage=str(error))
+    return replace(track, samples=samples)
 
 
 def _only_description(descriptions: tuple[SampleDescription, ...]) -> int | None:

@@ -22,6 +22,7 @@ from .fragments import (
     SampleDefaults,
     SegmentIndex,
     TrackRun,
+    check_run_count,
     parse_tfdt,
     parse_tfhd,
     parse_trun,
@@ -54,6 +55,10 @@ class FragmentedTrack:
     """Where those end."""
     time_offset_ticks: int
     """What an edit list takes off every time."""
+    handler: str = "vide"
+    """What it is."""
+    is_read: bool = True
+    """Whether its samples are asked for."""
 
 
 class _Piece(NamedTuple):
@@ -69,8 +74,8 @@ class _Piece(NamedTuple):
 
 def append_fragments(
     tracks: Sequence[FragmentedTrack],
-    moofs: Iterable[Box],
-    sidxs: Sequence[SegmentIndex],
+    moofs: Sequence[Box],
+    sidxs: Iterable[SegmentIndex],
     *,
     file_size: int,
     mfra_bytes: int,
@@ -87,23 +92,22 @@ def append_fragments(
     Raises:
         BoxError: A fragment contradicts itself, or what moov says.
     """
-    collected = [_Collector(track, file_size) for track in tracks]
+    bounds = _Bounds(file_size, {})
+    collected = [_Collector(track, bounds) for track in tracks]
     # Of tracks with one number the first gets the samples.
     by_number = {c.track.track_id: c for c in reversed(collected)}
-    index = _IndexTimes(sidxs, by_number, file_size, mfra_bytes)
+    index = _IndexTimes(sidxs, by_number, moofs, file_size=file_size, mfra_bytes=mfra_bytes)
     for moof in moofs:
-        for collector in collected:
-            collector.begin_moof()
-        _read_moof(moof, by_number, index.times.get(moof.start, {}))
-        for collector in collected:
+        for collector in _read_moof(moof, by_number, index.times.get(moof.start, {})):
             collector.end_moof()
     return [c.samples(stepwise=index.is_complete) for c in collected]
 
 
 def _read_moof(
     moof: Box, collectors: Mapping[int, _Collector], index_times: Mapping[int, int]
-) -> None:
-    """Hand the runs of a fragment to their tracks."""
+) -> Iterable[_Collector]:
+    """Hand the runs of a fragment to their tracks; those that it names."""
+    named: dict[int, _Collector] = {}
     # Data offsets count from where the data before ended, if nothing else is said (8.8.7.1).
     base = moof.start
     for traf in moof.children():
@@ -120,6 +124,7 @@ def _read_moof(
         if collector is None:
             # moov does not describe the track.
             continue
+        named[header.track_id] = collector
         if collector.track.defaults is None:
             if runs:
                 raise BoxError(
@@ -141,17 +146,35 @@ def _read_moof(
             if run.count:
                 index_time = index_times.get(header.track_id)
                 base = collector.add_run(box, run, defaults, first_byte, index_time)
+    return named.values()
+
+
+@dataclass(slots=True)
+class _Bounds:
+    """What the runs of all tracks together may come to."""
+
+    file_size: int
+    samples: dict[str, int]
+    """By the kind of track."""
+    runs: int = 0
+
+    def add(self, handler: str, samples: int, what: str) -> None:
+        """Count a run."""
+        self.runs += 1
+        check_run_count(self.runs, self.file_size, what)
+        self.samples[handler] = total = self.samples.get(handler, 0) + samples
+        check_count(total, self.file_size, what, handler)
 
 
 class _Collector:
     """Gathers the samples of one track from its fragments."""
 
-    def __init__(self, track: FragmentedTrack, file_size: int) -> None:
+    def __init__(self, track: FragmentedTrack, bounds: _Bounds) -> None:
         self.track = track
         """The track."""
         self.end = track.end_ticks
         """Where its samples end so far."""
-        self._file_size = file_size
+        self._bounds = bounds
         self._shift = track.samples.moov_shift_ticks
         self._composed = track.samples.composed
         self._last_dts = -_FARTHEST
@@ -161,13 +184,10 @@ class _Collector:
         self._shifts: list[tuple[int, int]] = []
         self._count = 0
 
-    def begin_moof(self) -> None:
-        """Forget the times of the fragment before."""
-        self._start_in_moof = self._next_in_traf = None
-
     def end_moof(self) -> None:
-        """Note how far times are shifted for the samples up to here."""
+        """Note how far times are shifted for the samples up to here, and forget its times."""
         self._shifts.append((self._count, self._shift))
+        self._start_in_moof = self._next_in_traf = None
 
     def begin_traf(self, starts: Sequence[int]) -> None:
         """Begin where tfdt says, if there is one."""
@@ -193,15 +213,17 @@ class _Collector:
         index_time: int | None,
     ) -> int:
         """Add a run's samples; returns the byte after the last one."""
-        self._count += run.count
-        check_count(self._count, self._file_size, f"trun at {box.start}")
+        if self.track.is_read:
+            self._count += run.count
+            self._bounds.add(self.track.handler, run.count, f"trun at {box.start}")
         start, first_byte = self._start(index_time), base + run.data_offset
         if not 0 <= first_byte < _FARTHEST or start >= _FARTHEST:
             raise BoxError(
                 f"trun at {box.start}: expected a place and a time within 62 bits, "
                 f"got byte {first_byte} and time {start}"
             )
-        self._pieces.append(_Piece(run, defaults, first_byte, start, self._last_dts))
+        if self.track.is_read:
+            self._pieces.append(_Piece(run, defaults, first_byte, start, self._last_dts))
         end = start + _total(run.duration_ticks, defaults.duration_ticks, run.count)
         last = run.duration_ticks
         self._last_dts = end - (defaults.duration_ticks if last is None else int(last[-1]))
@@ -284,9 +306,12 @@ class _IndexTimes:
         self,
         sidxs: Iterable[SegmentIndex],
         collectors: Mapping[int, _Collector],
+        moofs: Iterable[Box],
+        *,
         file_size: int,
         mfra_bytes: int,
     ) -> None:
+        begins = {moof.start for moof in moofs}
         self.times: dict[int, dict[int, int]] = {}
         """By place of the moof and track: the time in the track's ticks."""
         self.is_complete = False
@@ -298,7 +323,8 @@ class _IndexTimes:
             at, time = sidx.start, sidx.earliest_ticks
             source, target = Timebase(1, sidx.timescale), Timebase(1, collector.track.timescale)
             for size, duration in zip(sidx.sizes, sidx.durations_ticks, strict=True):
-                self.times.setdefault(at, {})[sidx.track_id] = rescale(time, source, target)
+                if at in begins:
+                    self.times.setdefault(at, {})[sidx.track_id] = rescale(time, source, target)
                 at, time = at + size, time + duration
             collector.end = time
             to_the_end = at in (file_size, file_size - mfra_bytes)

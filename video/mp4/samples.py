@@ -40,9 +40,17 @@ Bools = npt.NDArray[np.bool_]
 # Times from here up are nonsense.
 _FARTHEST = (1 << 62) - 1
 _MAX_SAMPLE_BYTES = 0x3FFF_FFFF
-# Arrays for every sample must stay small beside the file that declares them.
-_FREE_SAMPLES = 1 << 20
-_MIN_BYTES_A_SAMPLE = 16
+# Arrays for every sample must stay small beside the file that declares them. An hour in which
+# nothing moves has 108,000 pictures of some 40 bytes each; sound has more samples, and smaller.
+_FREE_SAMPLES = {"vide": 1 << 18}
+_MIN_BYTES_A_SAMPLE = {"vide": 80}
+_FREE_OTHERS = 1 << 20
+_MIN_BYTES_OF_OTHERS = 16
+
+
+# Of tables whose rows are not two numbers of 32 bits, or whose count is not the first field.
+_ROW_BITS = {"stsc": 96, "stco": 32, "stss": 32, "stps": 32, "stsz": 32, "stz2": 4}
+_COUNT_AT = {"stsz": 8, "stz2": 8, "sbgp": 8}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,25 +155,29 @@ class TrackTables:
         return min(total, _FARTHEST)
 
 
-def parse_tables(stbl: Box | None) -> TrackTables:
+def parse_tables(stbl: Box | None, *, most_rows: int = 1 << 32) -> TrackTables:
     """The tables of a sample table box.
 
     Of a table that is there twice the one counts that libavformat takes.
+
+    Args:
+        stbl: The box, if there is one.
+        most_rows: Rows that a table may have: no more than the file can have samples.
     """
     boxes = stbl.by_type() if stbl is not None else {}
 
     def last(*types: str) -> Box | None:
         found = [box for box_type in types for box in boxes.get(box_type, ())]
-        return max(found, key=lambda box: box.start, default=None)
+        return _checked(max(found, key=lambda box: box.start, default=None), most_rows)
 
     def first(*types: str) -> Box | None:
         found = [box for box_type in types for box in boxes.get(box_type, ())]
-        return min(found, key=lambda box: box.start, default=None)
+        return _checked(min(found, key=lambda box: box.start, default=None), most_rows)
 
     none = np.empty(0, np.int64)
     stts, ctts, stss, stps = last("stts"), last("ctts"), last("stss"), last("stps")
     stsc, stsz, stco = first("stsc"), last("stsz", "stz2"), first("stco", "co64")
-    groups = map(parse_sbgp, boxes.get("sbgp", ()))
+    groups = (parse_sbgp(box) for box in boxes.get("sbgp", ()) if _checked(box, most_rows))
     return TrackTables(
         stts=parse_stts(stts) if stts else TimeToSample(none, none),
         ctts=parse_ctts(ctts) if ctts else None,
@@ -178,23 +190,50 @@ def parse_tables(stbl: Box | None) -> TrackTables:
     )
 
 
-def build_samples(tables: TrackTables, *, descriptions: int, file_size: int) -> SampleTable:
+def _checked(box: Box | None, most_rows: int) -> Box | None:
+    """The box of a table, which does not have more rows than it may."""
+    if box is None:
+        return None
+    body, row_bits, at = box.body, _ROW_BITS.get(box.type, 64), _COUNT_AT.get(box.type, 4)
+    if box.type == "sbgp" and bytes(body[:1]) == b"\1":
+        at += 4  # grouping_type_parameter
+    if box.type == "stsz" and any(body[4:8]):
+        return box  # one size for all: no rows
+    rows = min(int.from_bytes(body[at : at + 4]), 8 * len(body) // row_bits)
+    if rows > most_rows:
+        raise BoxError(
+            f"{box.type} at {box.start}: expected at most {most_rows} rows in a file of this "
+            f"size, got {rows}"
+        )
+    return box
+
+
+def build_samples(
+    tables: TrackTables,
+    *,
+    descriptions: int,
+    file_size: int,
+    handler: str = "vide",
+    before: int = 0,
+) -> SampleTable:
     """The samples that a track's tables describe.
 
     Args:
         tables: What stbl stores.
         descriptions: Sample descriptions of the track.
         file_size: Bytes of the whole file, which bounds what its counts can mean.
+        handler: What the track is.
+        before: Samples that other tracks of its kind have: the file's bytes bound them all.
 
     Raises:
         BoxError: The tables cannot mean any samples.
     """
     _check_complete(tables)
     # One more than can be, so that more than can be is found out.
-    declared = min(tables.stsz.count, _most_samples(file_size) + 1)
+    declared = min(tables.stsz.count, max(0, most_samples(file_size, handler) - before) + 1)
     places = place_samples(tables.stsc, tables.stsz, tables.stco, declared)
     count = len(places.offset)
-    check_count(count, file_size, "stsz")
+    check_count(before + count, file_size, "stsz", handler)
     if count and not 0 <= int(places.description.max()) < descriptions:
         raise BoxError(
             f"stsc: expected a sample description from 1 to {descriptions}, "
@@ -231,17 +270,19 @@ def empty_samples() -> SampleTable:
     return build_samples(parse_tables(None), descriptions=0, file_size=0)
 
 
-def check_count(count: int, file_size: int, what: str) -> None:
+def check_count(count: int, file_size: int, what: str, handler: str = "vide") -> None:
     """Refuse a number of samples that no file of that size can hold."""
-    most = _most_samples(file_size)
+    most = most_samples(file_size, handler)
     if count > most:
         raise BoxError(
             f"{what}: expected at most {most} samples in a file of {file_size} bytes, got more"
         )
 
 
-def _most_samples(file_size: int) -> int:
-    return _FREE_SAMPLES + file_size // _MIN_BYTES_A_SAMPLE
+def most_samples(file_size: int, handler: str) -> int:
+    """How many samples the tracks of a kind may have together in a file of so many bytes."""
+    free = _FREE_SAMPLES.get(handler, _FREE_OTHERS)
+    return free + file_size // _MIN_BYTES_A_SAMPLE.get(handler, _MIN_BYTES_OF_OTHERS)
 
 
 def _check_complete(tables: TrackTables) -> None:

@@ -170,7 +170,7 @@ def entries(count: int) -> Entries:
 
 def test_edits_that_repeat_without_measure_are_refused() -> None:
     edits = [Edit(1 << 30, 0)] * 60
-    with pytest.raises(UnsupportedError, match="60 edits bring more than 1048576 of 20000"):
+    with pytest.raises(UnsupportedError, match="60 edits bring more than 65536 of 20000"):
         cut(entries(20_000), edits, timescale=10, movie_timescale=10)
 
 
