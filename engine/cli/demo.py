@@ -15,7 +15,7 @@ def demo(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FOLDER]", help="Video files to show; without it, six clips are made."
+            metavar="FOLDER", help="Video files to show; without it, six clips are made."
         ),
     ] = None,
     keep: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -85,7 +86,9 @@ def demonstrate(
         _draw_sheet(db, table, digests, keep / "contact_sheet.png", report)
         _cut_preview(db, table, clips, digests, keep / "preview.mp4", report)
     query = f"SELECT name, video_read(video, [0, 8]) AS frames FROM {_PROJECT}.{_TABLE}"
-    report.step("next", f'marey --root {quote(str(keep / "data"))} sql "{query}"')
+    # As it was called, where that can be called again: in `.venv/bin`, it is not on the path.
+    program = sys.argv[0] if sys.argv[0].endswith("/marey") else "marey"
+    report.step("next", f'{quote(program)} --root {quote(str(keep / "data"))} sql "{query}"')
     return report.facts
 
 

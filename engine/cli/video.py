@@ -123,8 +123,12 @@ def frames(
         Path,
         typer.Option("--output", "-o", metavar="DIR", help="Folder for the pictures."),
     ],
-    height: Annotated[int | None, typer.Option(min=1, help="Rows of the pictures.")] = None,
-    width: Annotated[int | None, typer.Option(min=1, help="Columns of the pictures.")] = None,
+    height: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Rows of the pictures.")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Columns of the pictures.")
+    ] = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -105,10 +106,15 @@ def test_version(marey: Marey) -> None:
     assert (ended.code, ended.out, ended.err) == (0, f"marey {__version__}\n", "")
 
 
+COMMANDS = [["demo"], ["ingest"], ["tables"], ["schema"], ["head"], ["sql"]] + [
+    ["video", name] for name in ("inspect", "frames", "remux")
+]
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "command-line.md"
+
+
 @pytest.mark.parametrize(
     "words",
-    [[], ["demo"], ["ingest"], ["tables"], ["schema"], ["head"], ["sql"], ["video"]]
-    + [["video", name] for name in ("inspect", "frames", "remux")],
+    [[], ["video"], *COMMANDS],
     ids=" ".join,
 )
 def test_help_fits_a_terminal(marey: Marey, words: list[str]) -> None:
@@ -117,6 +123,14 @@ def test_help_fits_a_terminal(marey: Marey, words: list[str]) -> None:
     assert ended.out.startswith("Usage: marey")
     assert "..." not in ended.out.partition("Commands:")[2]
     assert max(map(len, ended.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_the_manual_has_every_command_and_option(marey: Marey, words: list[str]) -> None:
+    page = PAGE.read_text()
+    assert f"`marey {' '.join(words)}`" in page
+    options = set(re.findall(r"--[a-z-]+", marey(*words, "--help").out))
+    assert options - {"--help", "--verbose"} <= set(re.findall(r"--[a-z-]+", page))
 
 
 def test_messages_hold_no_terminal_escapes(marey: Marey) -> None:
