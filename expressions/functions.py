@@ -183,8 +183,17 @@ _ALL = (
         "video_remux",
         (
             _VIDEO,
-            _FRAMES,
-            Parameter("audio", pa.bool_(), "Whether to keep the sound.", default=False),
+            Parameter(
+                "frame_indices",
+                FRAME_LIST,
+                "Frame numbers in display order, from 0. Left out: every frame. Null: null.",
+            ),
+            Parameter(
+                "audio",
+                pa.bool_(),
+                "Whether to keep the sound; not offered yet.",
+                default=False,
+            ),
         ),
         REMUX_REQUEST,
         "A playable MP4 of the chosen frames in display order, each once, not encoded anew.",

@@ -61,7 +61,7 @@ def remux(
     Args:
         video: A video column.
         frame_indices: Frame numbers; every frame where they are left out.
-        audio: Whether to keep the sound.
+        audio: Whether to keep the sound; not offered yet.
     """
     return _call("video_remux", video, frame_indices, audio)
 
