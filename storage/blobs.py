@@ -105,8 +105,13 @@ def _read_row(
 def _open_blob(handle: Handle, column: str, row: int, files: Cache[BlobFile]) -> BlobFile:
     key = (handle.table_id, handle.version, column, row)
     file = files.get(key)
-    if file is not None:
-        return file
+    if file is None:
+        file = _find_blob(handle, column, row)
+        files.put(key, file, size=_FILE_BYTES)
+    return file
+
+
+def _find_blob(handle: Handle, column: str, row: int) -> BlobFile:
     where = f"column {column!r}, row id {row} in version {handle.version} of {handle.uri}"
     try:
         (file,) = handle.lance.take_blobs(_path(column), ids=[row])
@@ -116,15 +121,22 @@ def _open_blob(handle: Handle, column: str, row: int, files: Cache[BlobFile]) ->
         raise StorageError(f"{where}: {lance_message(error)}") from error
     if file is None:
         raise NotFoundError(f"{where}: the video is null")
-    files.put(key, file, size=_FILE_BYTES)
     return file
 
 
 def _read_file(
     handle: Handle, column: str, row: int, file: BlobFile, ranges: list[tuple[int, int]]
 ) -> list[bytes]:
+    read: list[bytes]
     try:
-        read: list[bytes] = file.read_ranges(ranges)
+        read = file.read_ranges(ranges)
+        return read
+    except _LANCE_ERRORS:
+        # Lance merges what threads read at once through one handle, and what fails for one of
+        # them fails for all: with a handle of its own, this read fails for itself only.
+        file = _find_blob(handle, column, row)
+    try:
+        read = file.read_ranges(ranges)
         return read
     except _LANCE_ERRORS as error:
         raise _source_error(handle, column, row, error) from error

@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -116,6 +117,32 @@ def test_only_the_rows_at_fault_carry_an_error(
         assert "bytes 9 to 11 were asked for, the video has 10" in str(errors[rows])
         assert read[2] == b"234567"
         assert read[-1] == b"0"
+
+
+def test_a_read_that_fails_does_not_fail_others_of_its_clip(
+    clips: Dataset, video: MakeVideo, tmp_path: Path
+) -> None:
+    """Lance merges what threads read at once through one handle."""
+    source = tmp_path / "cut_short"
+    source.write_bytes(bytes(range(200)))
+    value = video(BlobReference(source.as_uri(), 200))
+    clips.write(pa.table({"clip_id": [1]}), {"video": [value]})
+    os.truncate(source, 100)
+    (row,) = clips.find_keys(pa.table({"clip_id": [1]})).to_pylist()
+    begin = threading.Barrier(2)
+
+    def read(start: int) -> list[object]:
+        found: list[object] = []
+        for _ in range(40):
+            begin.wait(60)
+            (result,) = clips.read_ranges("video", [(row, start, start + 50)])
+            found.append(bytes(result) if isinstance(result, memoryview) else type(result))
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        good, bad = pool.map(read, [20, 120])
+    assert good == [bytes(range(20, 70))] * 40
+    assert bad == [CorruptVideoError] * 40
 
 
 @pytest.mark.parametrize("rows", [1, FEW_ROWS + 1])
