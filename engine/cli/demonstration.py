@@ -5,18 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from shlex import quote
 from time import perf_counter
 
-import av.error
 import pyarrow as pa
 
 from ... import Marey, to_numpy
 from ... import expressions as se
-from ...errors import DecodeError, InputError
+from ...errors import InputError
 from ...video.clips import sample_clips
 from ..scan import Scan
 from ..table import Table
@@ -28,7 +26,7 @@ from .png import build_png
 from .progress import progress
 from .render import Printer
 from .sources import find_sources
-from .witness import decode_all
+from .witness import confirm, digest
 
 _MADE_CLIPS = 6
 _FRAMES_A_CLIP = 6
@@ -213,13 +211,9 @@ def _digests(value: pa.Scalar) -> dict[int, bytes]:
     frames = value["frames"].values
     numbers = frames.field("frame_index").to_pylist()
     return {
-        number: _digest(data.as_buffer())
+        number: digest(data.as_buffer())
         for number, data in zip(numbers, frames.field("data"), strict=True)
     }
-
-
-def _digest(planes: bytes | pa.Buffer) -> bytes:
-    return blake2b(planes, digest_size=16).digest()
 
 
 def _verify(clips: Clips, digests: Digests, report: _Report) -> None:
@@ -227,12 +221,11 @@ def _verify(clips: Clips, digests: Digests, report: _Report) -> None:
     begin = perf_counter()
     # What is quick to check goes first: that is most of the clips.
     ends = sorted((max(found), name) for name, found in digests.items())
+    deadline = begin + _WITNESS_SECONDS
     checked = 0
     with progress("decoding everything", len(ends)) as advance:
         for _, name in ends:
-            checked += _verify_clip(
-                name, clips[name].path, digests[name], deadline=begin + _WITNESS_SECONDS
-            )
+            checked += confirm(name, clips[name].path, digests[name], deadline=deadline)
             advance(1)
     seconds = perf_counter() - begin
     total = sum(map(len, digests.values()))
@@ -243,27 +236,6 @@ def _verify(clips: Clips, digests: Digests, report: _Report) -> None:
         frames_exact=checked,
         full_decode_seconds=round(seconds, 4),
     )
-
-
-def _verify_clip(
-    name: str, path: Path, digests: Mapping[int, bytes], *, deadline: float
-) -> int:
-    """How many frames the witness had the time to confirm."""
-    confirmed, last = 0, max(digests)
-    try:
-        for number, planes in enumerate(decode_all(path)):
-            if number in digests:
-                if digests[number] != _digest(planes):
-                    raise DecodeError(
-                        f"frame {number} of {name!r} is not what a full decode gives"
-                    )
-                confirmed += 1
-            if number == last or perf_counter() > deadline:
-                return confirmed
-    except av.error.FFmpegError as error:
-        complain(f"{name!r} is not checked in full: its full decode fails: {error}")
-        return confirmed
-    raise DecodeError(f"a full decode of {name!r} has no frame {last}")
 
 
 def _draw_sheet(db: Marey, table: Table, digests: Digests, path: Path, report: _Report) -> None:

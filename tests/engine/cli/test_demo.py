@@ -8,7 +8,8 @@ from pathlib import Path
 import av
 import pytest
 
-from marey.engine.cli.witness import decode_all
+from marey.engine.cli.witness import confirm, decode_all, digest
+from marey.errors import DecodeError
 from marey.video.clips import RECIPES
 
 from .conftest import Marey
@@ -85,3 +86,21 @@ def test_the_witness_sees_what_ffmpeg_presents(clip, truth, tmp_path: Path, name
     path = tmp_path / f"{name}.{RECIPES[name].container}"
     path.write_bytes(clip(name))
     assert list(decode_all(path)) == [frame.planes for frame in truth(name)]
+
+
+@pytest.fixture
+def open_gop(clips_folder: Path, truth) -> tuple[Path, dict[int, bytes]]:
+    frames = truth("open_gop")
+    return clips_folder / "open_1.mp4", {n: digest(frames[n].planes) for n in (3, 9)}
+
+
+def test_the_witness_confirms_what_is_so(open_gop) -> None:
+    assert confirm("a", *open_gop, deadline=float("inf")) == 2
+    assert confirm("a", *open_gop, deadline=float("-inf")) == 0
+
+
+@pytest.mark.parametrize("wrong", [{9: b"other planes"}, {48: b"a frame that is not there"}])
+def test_the_witness_objects_to_what_is_not(open_gop, wrong: dict[int, bytes]) -> None:
+    path, digests = open_gop
+    with pytest.raises(DecodeError, match=f"{next(iter(wrong))}"):
+        confirm("a", path, digests | wrong, deadline=float("inf"))
