@@ -160,8 +160,15 @@ def _check_size(
     size = sum(w.output_bytes for w in row if isinstance(w, WantedFrames | WantedFile))
     if size <= max_row_bytes:
         return row
+    return refuse_large_row(row, f"{size:,} bytes for its frames", max_row_bytes)
+
+
+def refuse_large_row(
+    row: tuple[Wanted | Refused | None, ...], needed: str, max_row_bytes: int
+) -> tuple[Wanted | Refused | None, ...]:
+    """What a row will hold that needs more memory than is allowed: nothing."""
     error = RowTooLargeError(
-        f"the row needs {size:,} bytes for its frames, max_row_bytes is {max_row_bytes:,}: "
+        f"the row needs {needed}, max_row_bytes is {max_row_bytes:,}: "
         "ask for fewer or smaller frames a row, or allow more in EngineConfig"
     )
     return tuple(None if w is None else _too_large(w, error) for w in row)

@@ -215,16 +215,32 @@ def test_one_range_of_a_source_that_is_cut_short_fails_its_row_alone(
 def test_a_row_larger_than_allowed_is_refused(
     tmp_path: Path, clip: Callable[[str], bytes]
 ) -> None:
-    db = Marey(tmp_path, config=EngineConfig(max_row_bytes=160 * 96 * 3 * 10))
+    # Ten frames, and room for the media and the index that they come from.
+    db = Marey(tmp_path, config=EngineConfig(max_row_bytes=160 * 96 * 3 * 10 + 40_000))
     table = db.project("p").create_table("clips", key_schema={"clip_id": pa.int64()})
     table.write({"clip_id": [1], "video": [se.Video(se.Blob(clip("default")))]})
     read = se.video.read(table["video"], WANTED)
     scan = db.scan({"f": read})
     scan.to_table(keys([1], [list(range(10))]))
-    with pytest.raises(RowTooLargeError, match="max_row_bytes is 460,800"):
+    with pytest.raises(
+        RowTooLargeError, match="506,880 bytes for its frames, max_row_bytes is 500,800"
+    ):
         scan.to_table(keys([1], [list(range(11))]))
     scan.to_table(keys([1, 1], [list(range(11)), [0]]), on_error="skip")
     assert (scan.metrics.rows, scan.metrics.rows_skipped) == (1, 1)
+
+
+def test_what_is_fetched_for_a_row_counts_too(
+    tmp_path: Path, clip: Callable[[str], bytes]
+) -> None:
+    data = clip("zero_latency")
+    db = Marey(tmp_path, config=EngineConfig(max_row_bytes=len(data)))
+    table = db.project("p").create_table("clips", key_schema={"clip_id": pa.int64()})
+    table.write({"clip_id": [1], "video": [se.Video(se.Blob(data))]})
+    scan = db.scan({"f": se.video.read(table["video"], WANTED, height=2, width=2)})
+    scan.to_table(keys([1], [[0]]))
+    with pytest.raises(RowTooLargeError, match="for its frames and the media that they are in"):
+        scan.to_table(keys([1], [list(range(48))]))
 
 
 def test_a_stream_that_changes_size_needs_a_size(
