@@ -159,6 +159,11 @@ def test_random_encoders(decoder: str, seed: int) -> None:
     second = decoder_of(decoder)
     rng = random.Random(seed)
     clip = Clip(make_clip(random_recipe(rng, second.reach)))
+    whole = untouched_stream(clip, range(clip.index.sample_count))
+    if decoded(second, whole) != clip.truth:
+        # One clip in 200 so far: OpenH264 gives up within the slice data of seed 66.
+        assert second.reach is not Reach.ALL
+        pytest.skip(f"{decoder} does not decode the untouched clip")
     sets = list(random_sets(rng, clip, 4))
     assert not wrong_sets(second, clip, sets, "rewritten")
     assert not wrong_sets(second, clip, sets, "whole")
