@@ -26,6 +26,7 @@ from .mp4.headers import Edit
 from .mp4.write import TrackSpec, build_mp4
 from .plan.byte_ranges import LOCAL, SourceCost, plan_ranges
 from .plan.closure import plan_closures
+from .plan.indexed_bytes import check_indexed
 from .plan.parameter_sets import extradata, first_prefix, prefixes
 from .plan.read_plan import Strategy
 from .plan.rewriting import REWRITTEN_LENGTH_SIZE, ClosureRewriter, can_rewrite
@@ -129,6 +130,7 @@ def _carried_samples(
         for i, sample in enumerate(run.samples.tolist()):
             start = int(fetch.position[i])
             view = buffers[int(fetch.buffer[i])][start : start + int(index.size[sample])]
+            check_indexed(index, sample, view)
             packet = before.get(sample, b"") + (
                 rewriter.rewrite(sample, view) if rewriter else bytes(view)
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from .indexed_bytes import check_indexed
 from .read_plan import DecodeRun
 from .rewriting import ClosureRewriter
 
@@ -25,7 +26,7 @@ def packets(
         buffers: The bytes of the plan's `ranges`, in their order.
 
     Raises:
-        BitstreamError: The bytes of a run to rewrite are not what was indexed.
+        CorruptVideoError: The bytes are not what was indexed.
 
     Yields:
         Sample number, and its packet with at least `PADDING` readable bytes behind it.
@@ -41,6 +42,7 @@ def packets(
     ):
         view = views[buffer]
         end = position + size
+        check_indexed(run.index, sample, view[position:end])
         prefix = run.prefixes.get(sample, b"")
         if rewriter is not None:
             yield sample, _padded(prefix + rewriter.rewrite(sample, view[position:end]))
