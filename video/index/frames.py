@@ -165,6 +165,22 @@ class FrameIndex:
         return np.maximum.accumulate(at)
 
     @cached_property
+    def unclosed_before(self) -> Int64s:
+        """`[n + 1]` how many samples before each are `UNCLOSED`."""
+        return _counted(self.flags & SampleFlag.UNCLOSED)
+
+    @cached_property
+    def references_before(self) -> Int64s:
+        """`[n + 1]` how many samples before each are reference pictures."""
+        flags = self.flags & (SampleFlag.REFERENCE | SampleFlag.NO_PICTURE)
+        return _counted(flags == SampleFlag.REFERENCE)
+
+    @cached_property
+    def has_bottom_order_delta(self) -> bool:
+        """Whether the two fields of any picture have different order counts."""
+        return bool(self.bottom_order_delta.any())
+
+    @cached_property
     def duration_ticks(self) -> Int64s:
         """`[k]` how long each frame stands, until the next one or the end."""
         return np.append(np.diff(self.pts_ticks), self.last_duration_ticks)[: self.frame_count]
@@ -202,3 +218,10 @@ class FrameIndex:
                 else "no presented frame"
             )
             raise FrameRangeError(f"frame {first} was asked for, the clip has {has}")
+
+
+def _counted(holds: npt.NDArray[np.generic]) -> Int64s:
+    """How many hold before each place."""
+    counts = np.zeros(len(holds) + 1, np.int64)
+    np.cumsum(holds != 0, out=counts[1:])
+    return counts

@@ -24,13 +24,14 @@ def plan_closures(index: FrameIndex, targets: Int64s) -> list[SampleRun]:
         return []
     group = _Groups()
     needed = _closure(index, targets, group)
+    wanted = set(targets.tolist())
     by_root: dict[int, list[int]] = {}
     for sample in needed:
         by_root.setdefault(group.root(sample), []).append(sample)
     runs = []
     for samples in by_root.values():
-        array = np.array(samples, np.int64)
-        runs.append(SampleRun(samples=array, targets=np.intersect1d(array, targets)))
+        among = [sample for sample in samples if sample in wanted]
+        runs.append(SampleRun(np.array(samples, np.int64), np.array(among, np.int64)))
     return sorted(runs, key=lambda run: int(run.samples[0]))
 
 

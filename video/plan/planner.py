@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..index.frames import FrameIndex
+from ..index.frames import FrameIndex, SampleFlag
 from .byte_ranges import LOCAL, FetchPlan, SourceCost, plan_ranges
 from .parameter_sets import extradata, first_prefix, prefixes
 from .read_plan import DecodeRun, FetchShape, ReadPlan, Strategy
@@ -87,9 +87,10 @@ def fetch_shape(index: FrameIndex, runs: Sequence[SampleRun], gap_bytes: int) ->
     """The outcome of the byte-range plans of some runs, which fetch so many needless bytes."""
     if gap_bytes:
         return "widened"
-    complete = bool(runs)
     for run in runs:
         first, end = int(run.samples[0]), int(run.samples[-1]) + 1
-        ends_gop = end == index.sample_count or bool((index.starts == end).any())
-        complete = complete and ends_gop and end - first == len(run.samples)
-    return "gops" if complete else "exact"
+        if end - first != len(run.samples):
+            return "exact"
+        if end < index.sample_count and not index.flags[end] & SampleFlag.START:
+            return "exact"
+    return "gops" if runs else "exact"

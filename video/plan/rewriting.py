@@ -81,7 +81,7 @@ class ClosureRewriter:
     def __init__(self, index: FrameIndex, samples: Int64s, *, idr_pic_id: int = 0) -> None:
         self._idr_pic_id = idr_pic_id
         self._index = index
-        self._with_bottom = bool(index.bottom_order_delta.any())
+        self._with_bottom = index.has_bottom_order_delta
         old = index.parameter_sets_at(int(samples[0]))
         sets = sets_of_rewritten(index, old)
         if sets is None:

@@ -44,10 +44,10 @@ def sets_of_rewritten(index: FrameIndex, sets: ParameterSets) -> RewrittenSets |
     """The sets for any rewritten subset of samples that came with `sets`; None where there
     are too many.
     """
-    return _rewrite_sets(sets, bool(index.bottom_order_delta.any()))
+    return _rewrite_sets(sets, index.has_bottom_order_delta)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _rewrite_sets(sets: ParameterSets, with_bottom: bool) -> RewrittenSets | None:
     sps = {s.seq_parameter_set_id: _new_sps(s) for s in map(parse_sps, sets.sps)}
     forms = _forms([parse_pps(nal) for nal in sets.pps], with_bottom)

@@ -49,7 +49,8 @@ def plan_runs(
     planned: list[Planned] = []
     for run in plan_whole(index, targets):
         whole: list[Planned] = [("whole", run)]
-        if force == "whole":
+        nothing_to_drop = force is None and len(run.samples) == len(run.targets)
+        if force == "whole" or nothing_to_drop:
             planned += whole
             continue
         closed = _plan_closed(index, run.targets, force)
@@ -65,14 +66,27 @@ def _plan_closed(index: FrameIndex, targets: Int64s, force: Strategy | None) -> 
     little.
     """
     planned: list[Planned] = []
+    rest: list[Int64s] = []
     for closure in plan_closures(index, targets):
-        whole = plan_whole(index, closure.targets)
-        needless = len(whole) == 1 and len(whole[0].samples) <= len(closure.samples)
-        if (force == "rewritten" or not needless) and can_rewrite(index, closure.samples):
+        needed = force == "rewritten" or not _is_as_little_whole(index, closure)
+        if needed and can_rewrite(index, closure.samples):
             planned.append(("rewritten", closure))
         else:
-            planned.extend(("whole", run) for run in whole)
+            rest.append(closure.targets)
+    if rest:
+        whole = plan_whole(index, np.sort(np.concatenate(rest)))
+        planned += [("whole", run) for run in whole]
     return planned
+
+
+def _is_as_little_whole(index: FrameIndex, closure: SampleRun) -> bool:
+    """Whether the targets take no more samples with nothing left out than in their closure."""
+    start, end = int(index.decode_from[closure.targets].min()), int(closure.targets[-1])
+    references = index.references_before
+    if int(references[end + 1] - references[start]) > len(closure.samples):
+        return False
+    whole = plan_whole(index, closure.targets)
+    return len(whole) == 1 and len(whole[0].samples) <= len(closure.samples)
 
 
 def _is_better(index: FrameIndex, closed: Sequence[Planned], whole: Sequence[Planned]) -> bool:

@@ -9,9 +9,11 @@ reference marking, frame_num gaps and picture order all follow reference picture
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ...errors import BitstreamError
 from ..index.frames import FrameIndex, Int64s, SampleFlag
@@ -40,23 +42,52 @@ def plan_whole(index: FrameIndex, targets: Int64s) -> list[SampleRun]:
             f"sample {int(lost[0])} depends on a reference picture that the stream "
             "does not hold"
         )
-    starts = index.decode_from[targets]
-    runs: list[SampleRun] = []
-    for start in np.unique(starts).tolist():
-        run = plan_whole_from(index, start, targets[starts == start])
-        if runs and _overlap(runs[-1], run):
-            merged = plan_whole_from(
-                index, int(runs[-1].samples[0]), np.union1d(runs[-1].targets, run.targets)
-            )
-            if len(merged.samples) <= len(runs[-1].samples) + len(run.samples):
-                runs[-1] = merged
-                continue
-        runs.append(run)
-    return runs
+    open_runs: dict[bool, _Open] = {}
+    done: list[_Open] = []
+    for start, its_targets in split_targets(targets, index.decode_from[targets]):
+        end = int(its_targets[-1])
+        unclosed = bool(index.unclosed_before[end + 1] > index.unclosed_before[start])
+        # Two runs that overlap decode less as one, if they leave out the same kinds of samples.
+        before = open_runs.get(unclosed)
+        if before is not None and start <= before.end:
+            before.targets.append(its_targets)
+            before.end = max(before.end, end)
+        else:
+            open_runs[unclosed] = run = _Open(start, end, [its_targets])
+            done.append(run)
+    return [
+        plan_whole_from(index, run.start, np.sort(np.concatenate(run.targets))) for run in done
+    ]
 
 
-def _overlap(earlier: SampleRun, later: SampleRun) -> bool:
-    return int(earlier.samples[-1]) >= int(later.samples[0])
+@dataclass(slots=True)
+class _Open:
+    """A run that later ones may join."""
+
+    start: int
+    end: int
+    """Its last target."""
+    targets: list[Int64s]
+
+
+def split_targets(
+    targets: Int64s, starts: npt.NDArray[np.integer]
+) -> Iterator[tuple[int, Int64s]]:
+    """The targets of each start, both ascending.
+
+    >>> [(s, t.tolist()) for s, t in split_targets(np.array([4, 5, 9]), np.array([3, 0, 3]))]
+    [(0, [5]), (3, [4, 9])]
+    """
+    if not len(targets):
+        return
+    order = np.argsort(starts, kind="stable")
+    ascending = starts[order]
+    first = np.flatnonzero(np.diff(ascending, prepend=ascending[0] - 1))
+    ends = np.append(first[1:], len(order))
+    for a, b, start in zip(
+        first.tolist(), ends.tolist(), ascending[first].tolist(), strict=True
+    ):
+        yield start, targets[order[a:b]]
 
 
 def plan_whole_from(index: FrameIndex, start: int, targets: Int64s) -> SampleRun:
