@@ -75,7 +75,7 @@ def rescale(
     numerator, denominator = numerator // common, denominator // common
     if isinstance(ticks, int):
         return _divide(ticks * numerator, denominator, rounding)
-    if _magnitude(ticks) * numerator + denominator <= _INT64_MAX:
+    if max(_magnitude(ticks), 1) * numerator + denominator <= _INT64_MAX:
         return _divide_array(ticks * np.int64(numerator), denominator, rounding)
     exact = [_divide(t * numerator, denominator, rounding) for t in ticks.tolist()]
     return _to_int64(exact)
@@ -93,7 +93,8 @@ def to_seconds(ticks: int | Int64s, timebase: Timebase) -> float | npt.NDArray[n
     """
     if isinstance(ticks, int):
         return ticks * timebase.numerator / timebase.denominator
-    if max(_magnitude(ticks) * timebase.numerator, timebase.denominator) <= _EXACT_IN_FLOAT:
+    most = max(_magnitude(ticks), 1) * timebase.numerator
+    if max(most, timebase.denominator) <= _EXACT_IN_FLOAT:
         return ticks * np.int64(timebase.numerator) / np.float64(timebase.denominator)
     exact = [t * timebase.numerator / timebase.denominator for t in ticks.tolist()]
     return np.array(exact, np.float64)

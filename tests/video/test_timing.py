@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from marey.errors import CorruptVideoError
@@ -39,6 +39,8 @@ def test_rescale_is_the_rounded_fraction(
 
 
 @given(st.lists(st.one_of(small, int64s)), timebases, timebases, roundings)
+@example([0], Timebase(1 << 32, 1), Timebase(1, 1 << 32), "floor")
+@example([], Timebase(1 << 32, 1), Timebase(1, 1 << 32), "nearest")
 def test_arrays_give_what_single_ticks_give_or_are_refused(
     ticks: list[int], source: Timebase, target: Timebase, rounding: Rounding
 ) -> None:
@@ -53,6 +55,7 @@ def test_arrays_give_what_single_ticks_give_or_are_refused(
 
 
 @given(st.lists(st.one_of(small, int64s), max_size=5), timebases)
+@example([0], Timebase(1 << 64, 1))
 def test_seconds_are_the_nearest_double(ticks: list[int], timebase: Timebase) -> None:
     expected = [float(t * fraction(timebase)) for t in ticks]
     assert [to_seconds(t, timebase) for t in ticks] == expected
