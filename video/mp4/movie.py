@@ -119,7 +119,7 @@ def read_movie(reader: Reader, *, handlers: Collection[str] = _MEDIA) -> Movie:
     end_ticks: list[int] = []
     edits_cut = True
     edit_count = 0
-    sample_counts = dict.fromkeys(_MEDIA, 0)
+    sample_counts: dict[str, int] = dict.fromkeys(_MEDIA, 0)
     for trak in traks:
         track, tables = _parse_trak(trak, header.timescale, reader.size)
         # After the first track that states no times, libavformat follows no edit lists.
