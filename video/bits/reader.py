@@ -75,6 +75,21 @@ class BitReader:
         self._left = len(piece) * 8 - position % 8
         self._next = start + len(piece)
 
+    def since(self, position: int) -> int:
+        """The bits read since an earlier position, as one unsigned integer."""
+        read = int.from_bytes(self._data[: self._next]) >> self._left
+        return read & ((1 << self.position - position) - 1)
+
+    def skip_if(self, bits: int, value: int) -> bool:
+        """Read so many bits if they have this value; otherwise stay. Whether they had it."""
+        if (
+            not 0 < bits <= self._left
+            or self._window >> self._left - bits & (1 << bits) - 1 != value
+        ):
+            return False
+        self._left -= bits
+        return True
+
     def more_rbsp_data(self) -> bool:
         """Whether something stands before the trailing bits (7.2)."""
         return self.position < self.stop_position

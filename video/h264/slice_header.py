@@ -87,6 +87,10 @@ class SliceHeader:
     slice_group_change_cycle: int = 0
     header_bits: int = field(default=0, compare=False)
     """Length of the header in the RBSP, counted from after the NAL unit's header byte."""
+    shared: tuple[int, int] = field(default=(0, 0), compare=False, repr=False)
+    """The bits from slice_type to the end of dec_ref_pic_marking: how many, and their value.
+    Slices of a picture mostly have the same; one that was read `like` another has the very
+    object of that one then."""
 
     def copy(self) -> SliceHeader:
         """Another header with the same fields, to be changed."""
@@ -97,7 +101,10 @@ _all_fields = attrgetter(*SliceHeader.__slots__)
 
 
 def parse_slice_header(
-    nal: bytes | memoryview, sps_by_id: Mapping[int, Sps], pps_by_id: Mapping[int, Pps]
+    nal: bytes | memoryview,
+    sps_by_id: Mapping[int, Sps],
+    pps_by_id: Mapping[int, Pps],
+    like: SliceHeader | None = None,
 ) -> SliceHeader:
     """The header of a slice NAL unit (types 1, 2 and 5, its header byte included).
 
@@ -105,6 +112,8 @@ def parse_slice_header(
         nal: The NAL unit, emulation prevention bytes still in, or its first 8 KiB.
         sps_by_id: The sequence parameter sets known at this place of the stream.
         pps_by_id: The picture parameter sets likewise.
+        like: The header of the slice before. Where the same bits follow, its fields are taken
+            over as they are now, which is much quicker.
 
     Raises:
         BitstreamError: A field is out of its range, a parameter set is missing, or the bytes
@@ -118,10 +127,10 @@ def parse_slice_header(
     prefix, longest = _PREFIX_BYTES
     if len(nal) > prefix:
         try:
-            return _parse(nal, prefix, sps_by_id, pps_by_id)
+            return _parse(nal, prefix, sps_by_id, pps_by_id, like)
         except BitstreamError:
             pass  # perhaps for want of bytes only
-    return _parse(nal, longest, sps_by_id, pps_by_id)
+    return _parse(nal, longest, sps_by_id, pps_by_id, like)
 
 
 def _parse(
@@ -129,13 +138,44 @@ def _parse(
     prefix: int,
     sps_by_id: Mapping[int, Sps],
     pps_by_id: Mapping[int, Pps],
+    like: SliceHeader | None,
 ) -> SliceHeader:
     reader = BitReader(unescape(nal[1:prefix]), what="slice header")
-    u, ue, se, flag = reader.u, reader.ue, reader.se, reader.flag
-
     nal_unit_type = nal[0] & 0x1F
     nal_ref_idc = nal[0] >> 5 & 3
-    first_mb_in_slice = ue()
+    first_mb_in_slice = reader.ue()
+    start = reader.position
+    if (
+        like is not None
+        and nal_unit_type == like.nal_unit_type
+        and nal_ref_idc == like.nal_ref_idc
+        and pps_by_id.get(like.pic_parameter_set_id) is like.pps
+        and sps_by_id.get(like.pps.seq_parameter_set_id) is like.sps
+        and reader.skip_if(*like.shared)
+    ):
+        header = like.copy()
+        header.first_mb_in_slice = first_mb_in_slice
+    else:
+        header = _parse_shared(
+            reader, nal_unit_type, nal_ref_idc, first_mb_in_slice, sps_by_id, pps_by_id
+        )
+        header.shared = (reader.position - start, reader.since(start))
+    _parse_tail(reader, header)
+    header.header_bits = reader.position
+    _check(header)
+    return header
+
+
+def _parse_shared(
+    reader: BitReader,
+    nal_unit_type: int,
+    nal_ref_idc: int,
+    first_mb_in_slice: int,
+    sps_by_id: Mapping[int, Sps],
+    pps_by_id: Mapping[int, Pps],
+) -> SliceHeader:
+    """From slice_type to dec_ref_pic_marking: what slices of a picture mostly have alike."""
+    u, ue, se, flag = reader.u, reader.ue, reader.se, reader.flag
     slice_type_raw = reader.ue_up_to(9, "slice_type")
     slice_type = slice_type_raw % 5
     pic_parameter_set_id = ue()
@@ -179,26 +219,30 @@ def _parse(
         _parse_references(reader, header)
     if nal_ref_idc:
         _parse_marking(reader, header)
+    return header
+
+
+def _parse_tail(reader: BitReader, header: SliceHeader) -> None:
+    """What follows the marking: how the samples of the slice are coded."""
+    pps, slice_type = header.pps, header.slice_type
     if pps.entropy_coding_mode_flag and slice_type != I and slice_type != SI:
         header.cabac_init_idc = reader.ue_up_to(2, "cabac_init_idc")
-    header.slice_qp_delta = se()
+    header.slice_qp_delta = reader.se()
     if slice_type >= SP:
-        header.sp_for_switch_flag = slice_type == SP and flag()
-        header.slice_qs_delta = se()
+        header.sp_for_switch_flag = slice_type == SP and reader.flag()
+        header.slice_qs_delta = reader.se()
     if pps.deblocking_filter_control_present_flag:
         idc = reader.ue_up_to(2, "disable_deblocking_filter_idc")
-        header.disable_deblocking_filter_idc = idc
+        alpha = beta = 0
         if idc != 1:
             alpha = reader.se_within(-6, 6, "slice_alpha_c0_offset_div2")
             beta = reader.se_within(-6, 6, "slice_beta_offset_div2")
-            header.slice_alpha_c0_offset_div2 = alpha
-            header.slice_beta_offset_div2 = beta
-    bits = pps.slice_group_change_cycle_bits(sps)
+        header.disable_deblocking_filter_idc = idc
+        header.slice_alpha_c0_offset_div2 = alpha
+        header.slice_beta_offset_div2 = beta
+    bits = pps.slice_group_change_cycle_bits(header.sps)
     if bits:
-        header.slice_group_change_cycle = u(bits)
-    header.header_bits = reader.position
-    _check(header)
-    return header
+        header.slice_group_change_cycle = reader.u(bits)
 
 
 def _parse_references(reader: BitReader, header: SliceHeader) -> None:

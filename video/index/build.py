@@ -195,9 +195,11 @@ class _Builder:
         if first.structure == FRAME:
             self.top_order_count[i] = picture.top_order_count
             self.bottom_order_delta[i] = picture.bottom_order_count - picture.top_order_count
+        shared = None
         for header in headers:
-            if header.slice_type in _INTRA:
-                continue
+            if header.slice_type in _INTRA or header.shared is shared:
+                continue  # no lists, or those of the slice before
+            shared = header.shared
             self.effort.spend(buffers * of_lists(header))
             self.has_b = self.has_b or header.slice_type == B
             lists = buffer.reference_lists(header)

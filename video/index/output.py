@@ -5,20 +5,19 @@ Frame k is the k-th picture that FFmpeg presents, so what it loses has no number
 pictures in two ways, neither of which is the standard's (C.4):
 
 - A stream need not state how far its pictures are reordered. libavcodec then starts from what
-it saw while
-  probing the file and lengthens its queue when a picture comes out of order: too late for the
-  one that should have come out before. (The queue follows `h264_select_output_frame`, probing
-  `has_decode_delay_been_guessed`, in FFmpeg 5 to 8.)
+  it saw while probing the file and lengthens its queue when a picture comes out of order: too
+  late for the one that should have come out before. (The queue follows
+  `h264_select_output_frame`, probing `has_decode_delay_been_guessed`, in FFmpeg 5 to 8.)
 - A stream need not begin with an IDR picture. Nothing is shown before a picture at which
-decoding has
-  recovered: one that a recovery point announces, after which all is shown in output order; or
-  an intra picture that looks like an entry, after which all is shown that is decoded once it
-  was put out.
+  decoding has recovered: one that a recovery point announces, after which all is shown in
+  output order; or an intra picture that looks like an entry, after which all is shown that is
+  decoded once it was put out.
 """
 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -158,7 +157,7 @@ class OutputQueue:
     def _lengthen(self, picture: OutputPicture) -> bool:
         """Adapt the delay; whether the picture is so far back that it begins a new sequence."""
         last = self._last_order_counts
-        place = sum(1 for count in last if picture.order_count >= count)
+        place = bisect_right(last, picture.order_count)
         if place:
             last[: place - 1] = last[1:place]
             last[place - 1] = picture.order_count

@@ -152,7 +152,7 @@ def scan_mp4_samples(
                 sample.damage = str(error)
                 spans = []
             for begin, finish in spans:
-                _take_nal(sample, _Parsed(data[begin:finish], sets), sets, effort)
+                _take_nal(sample, _Parsed(data[begin:finish], sets, sample), sets, effort)
             yield sample
 
 
@@ -166,7 +166,7 @@ def scan_annexb_samples(
     start = 0
     for begin, finish in iterate_annexb(data):
         unit = data[begin:finish]
-        parsed = _Parsed(unit, sets)
+        parsed = _Parsed(unit, sets, sample)
         begin -= _start_code_length(data, begin)
         if sample is not None and sample.headers and _ends_access_unit(sample, parsed):
             sample.size = begin - start
@@ -205,14 +205,17 @@ class _Parsed:
 
     __slots__ = ("damage", "header", "kind", "unit")
 
-    def __init__(self, unit: memoryview, sets: ActiveParameterSets) -> None:
+    def __init__(
+        self, unit: memoryview, sets: ActiveParameterSets, sample: CodedSample | None
+    ) -> None:
         self.unit = unit
         self.kind = unit[0] & 31 if len(unit) else NAL_FILLER_DATA
         self.header: SliceHeader | None = None
         self.damage = ""
         if self.kind in _CODED_SLICES:
             try:
-                self.header = parse_slice_header(unit, sets.sps, sets.pps)
+                before = sample.headers[-1] if sample and sample.headers else None
+                self.header = parse_slice_header(unit, sets.sps, sets.pps, before)
             except BitstreamError as error:
                 self.damage = str(error)
 

@@ -227,6 +227,36 @@ def test_written_for_a_wider_sps_it_says_the_same(header: SliceHeader) -> None:
     assert parse(slice_nal(header, wide, header.pps), wide, header.pps) == header
 
 
+@given(slice_headers(), st.data())
+def test_read_like_another_it_is_the_same(header: SliceHeader, data: st.DataObject) -> None:
+    """Of the same picture, with little changed, or with nothing in common."""
+    other = header.copy()
+    for name, values in {
+        "first_mb_in_slice": st.integers(0, 3),
+        "slice_qp_delta": st.just(0),
+        "frame_num": st.integers(0, header.sps.max_frame_num - 1),
+        "nal_ref_idc": st.sampled_from([header.nal_ref_idc, header.nal_ref_idc or 1]),
+    }.items():
+        if data.draw(st.booleans()):
+            setattr(other, name, data.draw(values))
+    if header.pps.deblocking_filter_control_present_flag and data.draw(st.booleans()):
+        other.disable_deblocking_filter_idc = 1
+        other.slice_alpha_c0_offset_div2 = other.slice_beta_offset_div2 = 0
+    sets = header.sps, header.pps
+    like = parse(slice_nal(other, *sets), *sets)
+    nal = slice_nal(header, *sets)
+    ids = (
+        {header.pps.seq_parameter_set_id: header.sps},
+        {header.pps.pic_parameter_set_id: header.pps},
+    )
+    found = parse_slice_header(nal, *ids, like)
+    assert found == parse(nal, *sets)
+    assert found.header_bits == parse(nal, *sets).header_bits
+    alike = (other.nal_ref_idc, other.frame_num) == (header.nal_ref_idc, header.frame_num)
+    if alike and header.header_bits < 700:
+        assert found.shared is like.shared
+
+
 @given(slice_headers(), st.integers(1, 16), st.integers(1, 16))
 def test_counts_are_written_out_where_the_default_differs(
     header: SliceHeader, l0: int, l1: int
