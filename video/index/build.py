@@ -9,23 +9,28 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import numpy as np
 
 from ...errors import CorruptVideoError, UnsupportedError
-from ..h264.access_unit import starts_new_picture
 from ..h264.dpb import DecodedPictureBuffer
 from ..h264.nal import NAL_SLICE_IDR
-from ..h264.slice_header import FRAME, SI, SP, B, I, SliceHeader
+from ..h264.slice_header import FRAME, SI, B, I, SliceHeader
 from ..h264.sps import Sps
 from ..source import Reader
 from ..streams import CodedTrack, annexb_timing, read_mp4_track, sniff_container
 from . import effort as cost
 from .effort import Effort, of_lists
 from .entries import refuse_blind_entries
-from .frames import Flags, FrameIndex, Int64s, ParameterSets, PictureFormat, SampleFlag
+from .frames import Flags, FrameIndex, Int64s, ParameterSets, SampleFlag
 from .output import OutputColumn, OutputPicture
+from .pictures import (
+    frame_rate,
+    headers_can_change,
+    picture_format,
+    refuse_unsupported,
+    split_pictures,
+)
 from .presentation import PictureOrder, present_frames
 from .recovery import RecoveryTracker
 from .samples import ActiveParameterSets, CodedSample, scan_annexb_samples, scan_mp4_samples
@@ -33,9 +38,8 @@ from .scalars import describe
 from .starts import StartFinder
 
 _INTRA = (I, SI)
-# Streams send parameter sets again at will, but new ones rarely: a bound on what an index may
-# hold.
 _YUV444 = 3
+# Streams send parameter sets again at will, but new ones rarely: a bound on what an index holds.
 _MOST_PARAMETER_SET_CHANGES = 4096
 _LOWEST = -(1 << 31)
 
@@ -139,7 +143,7 @@ class _Builder:
             flags |= SampleFlag.DAMAGED
             self.first_damage = self.first_damage or f"sample {i}: {sample.damage}"
         references: dict[int, int] = {}
-        pictures = _split_pictures(sample.headers)
+        pictures = split_pictures(sample.headers)
         if not pictures:
             flags |= SampleFlag.NO_PICTURE
         elif len(pictures) > 2:
@@ -167,7 +171,7 @@ class _Builder:
         """One frame or field of sample `i`; gives its flags and adds its references."""
         first = headers[0]
         flags = 0
-        _refuse_unsupported(i, headers)
+        refuse_unsupported(i, headers)
         self._note_parameter_sets(i, first)
         if first.nal_ref_idc:
             flags |= SampleFlag.REFERENCE
@@ -222,7 +226,7 @@ class _Builder:
         if buffer.problem_count != self._problems:
             self._problems = buffer.problem_count
             self._unclosed = True
-        if reach < 0 or not _headers_can_change(headers):
+        if reach < 0 or not headers_can_change(headers):
             flags |= SampleFlag.FIXED_HEADERS
         self.epoch[begin] = picture.epoch
         # libavcodec shows a picture with memory_management_control_operation 5 before all that
@@ -261,19 +265,17 @@ class _Builder:
             sps=tuple(self.sets.sps_nals[k] for k in sorted(self.sets.sps_nals)),
             pps=tuple(self.sets.pps_nals[k] for k in sorted(self.sets.pps_nals)),
             sei=(message,) if message and header.sps.chroma_format_idc == _YUV444 else (),
-            format=_picture_format(header.sps, self.picture_size),
+            format=picture_format(header.sps, self.picture_size),
         )
         if self.parameter_sets and self.parameter_sets[-1].first_sample == i:
             self.parameter_sets.pop()
         self.parameter_sets.append(found)
 
     def annexb_track(self) -> CodedTrack:
-        """The packets of an Annex B stream: every access unit, a field pair counted once in
-        time.
-        """
+        """The packets of an Annex B stream: every access unit, a field pair once in time."""
         n = len(self.flags)
         offset, size = _column(self.offset), _column(self.size)
-        rate = _frame_rate(self.first_sps) if self.first_sps else None
+        rate = frame_rate(self.first_sps) if self.first_sps else None
         track = CodedTrack(
             offset=offset,
             size=size,
@@ -332,9 +334,7 @@ class _Builder:
         )
 
     def _decode_from(self, flags: Flags) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-        """The latest start that every picture's references allow; the last IDR where they
-        don't tell.
-        """
+        """The latest start that every picture's references allow; the last IDR if unclear."""
         if not len(flags):
             return np.empty(0, np.int32)
         starts = np.flatnonzero(flags & SampleFlag.START)
@@ -344,83 +344,6 @@ class _Builder:
         return starts[np.searchsorted(starts, lowest, side="right") - 1].astype(np.int32)
 
 
-def _split_pictures(headers: list[SliceHeader]) -> list[list[SliceHeader]]:
-    """The slices of one sample, a list a picture: one frame, one field, or the two of a
-    pair.
-    """
-    if not headers:
-        return []
-    pictures = [[headers[0]]]
-    for previous, header in pairwise(headers):
-        if starts_new_picture(previous, header):
-            pictures.append([header])
-        else:
-            pictures[-1].append(header)
-    return pictures
-
-
 def _column(values: array[int]) -> Int64s:
     """A finished column, not copied."""
     return np.frombuffer(values, np.int64) if len(values) else np.empty(0, np.int64)
-
-
-def _frame_rate(sps: Sps) -> tuple[int, int] | None:
-    """Frames a second as a fraction, where the VUI tells: two ticks make a frame (E.2.1)."""
-    vui = sps.vui
-    if vui is None or not vui.num_units_in_tick or not vui.time_scale:
-        return None
-    return vui.time_scale, 2 * vui.num_units_in_tick
-
-
-def _refuse_unsupported(sample: int, headers: list[SliceHeader]) -> None:
-    """Tools of the Baseline and Extended profiles that libavcodec does not decode as they
-    are meant.
-    """
-    for header in headers:
-        if header.pps.num_slice_groups > 1:
-            raise UnsupportedError(
-                f"sample {sample}: slice groups (flexible macroblock ordering, "
-                f"num_slice_groups {header.pps.num_slice_groups})"
-            )
-        if header.slice_type in (SP, SI):
-            raise UnsupportedError(f"sample {sample}: SP and SI slices (Extended profile)")
-
-
-def _headers_can_change(headers: list[SliceHeader]) -> bool:
-    """Whether the slices may be given other frame numbers, lists and marking (h264/rewrite)."""
-    return all(
-        h.structure == FRAME and not any(operation[0] == 5 for operation in h.memory_management)
-        for h in headers
-    )
-
-
-def _picture_format(sps: Sps, stated: tuple[int, int] | None) -> PictureFormat:
-    width, height = _visible_size(sps, stated)
-    return PictureFormat(
-        width=width,
-        height=height,
-        bit_depth_luma=sps.bit_depth_luma,
-        bit_depth_chroma=sps.bit_depth_chroma,
-        chroma_format_idc=sps.chroma_format_idc,
-    )
-
-
-def _visible_size(sps: Sps, stated: tuple[int, int] | None) -> tuple[int, int]:
-    """What is shown of a picture: by the SPS, or by a container that crops less than a
-    macroblock.
-
-    Cameras write 1080 rows into the container and forget the SPS's cropping; libavcodec then
-    goes by the container, and so must frame k.
-    """
-    left, _, top, _ = sps.frame_cropping or (0, 0, 0, 0)
-    if stated is None or left or top:
-        return sps.width, sps.height
-    width, height = stated
-    fits = 0 < width <= sps.width and 0 < height <= sps.height
-    if (
-        fits
-        and -(-width // 16) == -(-sps.width // 16)
-        and -(-height // 16) == -(-sps.height // 16)
-    ):
-        return width, height
-    return sps.width, sps.height
