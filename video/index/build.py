@@ -39,7 +39,7 @@ from .starts import StartFinder
 
 _INTRA = (I, SI)
 _YUV444 = 3
-# Streams send parameter sets again at will, but new ones rarely: a bound on what an index holds.
+# Streams send sets again at will, but new ones rarely: a bound on what an index may hold.
 _MOST_PARAMETER_SET_CHANGES = 4096
 _LOWEST = -(1 << 31)
 

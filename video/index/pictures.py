@@ -51,7 +51,7 @@ def refuse_unsupported(sample: int, headers: list[SliceHeader]) -> None:
 
 
 def headers_can_change(headers: list[SliceHeader]) -> bool:
-    """Whether the slices may be given other frame numbers, lists and marking (`h264.reheading`)."""
+    """Whether `h264.reheading` may give the slices other numbers, lists and marking."""
     return all(
         h.structure == FRAME and not any(operation[0] == 5 for operation in h.memory_management)
         for h in headers
