@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ...errors import FrameIndexError
+from ...errors import FrameIndexError, UnsupportedError
 from ..timing import Timebase
 from .columns import (
     ColumnReader,
@@ -34,9 +34,11 @@ VERSION = 1
 _HEAD = struct.Struct("<4sBBBBIIIIIIqqqq")
 _CONTAINERS = ("mp4", "annexb")
 _LEVEL = 9
-# Decompressed bytes a compressed byte may claim, above a floor that any index may have.
+# Decompressed bytes a compressed byte may claim, above a floor that any index may have: that
+# of a million samples.
 _MAX_RATIO = 1024
-_FLOOR_BYTES = 64 << 20
+_FLOOR_BYTES = 16 << 20
+_MOST_BODY_BYTES = (1 << 32) - 1
 
 
 def encode_index(index: FrameIndex) -> bytes:
@@ -44,6 +46,9 @@ def encode_index(index: FrameIndex) -> bytes:
 
     Returns:
         Bytes: at most 6 a frame on ordinary streams, header and parameter sets apart.
+
+    Raises:
+        UnsupportedError: There are more samples than an index can hold.
     """
     n, k = index.sample_count, index.frame_count
     usual = np.zeros(n, np.int64)
@@ -70,6 +75,8 @@ def encode_index(index: FrameIndex) -> bytes:
     )
     body = b"".join(pack_column(column) for column in columns)
     body += pack_sets(index.parameter_sets)
+    if len(body) > _MOST_BODY_BYTES:
+        raise UnsupportedError(f"a frame index of {len(body)} bytes, before it is compressed")
     compressed = pa.Codec("zstd", compression_level=_LEVEL).compress(body, asbytes=True)
     head = _HEAD.pack(
         MAGIC,
@@ -152,6 +159,9 @@ def decode_index(blob: bytes | memoryview | pa.Buffer) -> FrameIndex:
     frame_sample = require_within(displacement + np.arange(k), n, "frame's sample").astype(
         np.int32
     )
+    unseen = np.flatnonzero(flags[frame_sample] & SampleFlag.NO_PICTURE)
+    require(not len(unseen), f"frames of samples without a picture, {len(unseen)} in all")
+    require(not (flags[:1] & SampleFlag.SECOND_FIELD).any(), "sample 0 is a second field")
     top_order_count = np.empty(n, np.int64)
     top_order_count[_display_order(frame_sample, n)] = ordered_counts
     return FrameIndex(
@@ -209,8 +219,11 @@ def _offsets(size: Int64s, jumps: Int64s, jump: Int64s, source_bytes: int) -> In
     np.add.at(ahead, jumps, jump)
     offset = np.cumsum(ahead)
     if n:
-        low, high = int(offset.min()), int((offset + size).max())
-        require(low >= 0 and high <= source_bytes, f"samples at {low} to {high}")
+        # Sizes lie within the source, so the difference cannot leave 64 bits.
+        outside = np.flatnonzero((offset < 0) | (offset > source_bytes - size))
+        if len(outside):
+            at = int(outside[0])
+            require(False, f"sample {at} at {int(offset[at])}, {int(size[at])} bytes long")
     return offset
 
 

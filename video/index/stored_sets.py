@@ -19,6 +19,9 @@ _LENGTH_BYTES = 2
 # An avcC record repeats the first bytes of an SPS.
 _LEAST_BYTES = {NAL_SPS: 4, NAL_PPS: 1, NAL_SEI: 1}
 _BIT_DEPTHS = range(8, 15)
+# What `build` finds at most: by id, and one message.
+_MOST_STATES = 4096
+_MOST_SETS = 32 + 256 + 1
 _CHROMA_FORMATS = range(4)
 
 
@@ -54,7 +57,10 @@ def unpack_sets(body: ColumnReader, count: int) -> tuple[ParameterSets, ...]:
     Raises:
         FrameIndexError: A number out of its range.
     """
-    nals = [bytes(body.take(body.u(_LENGTH_BYTES))) for _ in range(body.u(_NUMBER_BYTES))]
+    require(count <= _MOST_STATES, f"{count} states of parameter sets")
+    number = body.u(_NUMBER_BYTES)
+    require(number <= _MOST_SETS * count, f"{number} parameter sets in {count} states")
+    nals = [bytes(body.take(body.u(_LENGTH_BYTES))) for _ in range(number)]
     states: list[ParameterSets] = []
     for _ in range(count):
         state = _unpack_state(body, nals)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pyarrow as pa
@@ -165,3 +165,54 @@ def test_six_bytes_a_frame_on_ordinary_clips(x264: str) -> None:
     sets = sum(len(nal) for s in index.parameter_sets for nal in (*s.sps, *s.pps, *s.sei))
     spent = len(encode_index(index)) - _HEAD.size - sets
     assert spent <= 6 * index.frame_count, spent / index.frame_count
+
+
+def test_frame_of_a_sample_without_a_picture_is_refused() -> None:
+    index = random_index(random.Random(3), 8)
+    index.flags[index.frame_sample[0]] |= SampleFlag.NO_PICTURE
+    with pytest.raises(FrameIndexError, match="frames of samples without a picture"):
+        decode_index(encode_index(index))
+
+
+def test_second_field_of_nothing_is_refused() -> None:
+    index = random_index(random.Random(4), 8)
+    index.flags[0] |= SampleFlag.SECOND_FIELD
+    with pytest.raises(FrameIndexError, match="sample 0 is a second field"):
+        decode_index(encode_index(index))
+
+
+def test_sample_whose_end_leaves_64_bits_is_refused() -> None:
+    index = random_index(random.Random(5), 3)
+    far = replace(
+        index,
+        offset=np.array([0, 10, (1 << 63) - 9]),
+        size=np.array([10, 10, 100]),
+        source_bytes=(1 << 63) - 1,
+    )
+    with pytest.raises(FrameIndexError, match="sample 2 at 9223372036854775799, 100 bytes"):
+        decode_index(encode_index(far))
+
+
+@pytest.mark.parametrize(("field", "number"), [(9, 5000), (10, 17 << 20)])
+def test_numbers_that_no_index_has_are_refused(field: int, number: int) -> None:
+    blob = encode_index(random_index(random.Random(6), 3))
+    head = list(_HEAD.unpack_from(blob))
+    head[field] = number
+    with pytest.raises(FrameIndexError, match=r"5000 states|claim to unfold to 17825792"):
+        decode_index(_HEAD.pack(*head) + blob[_HEAD.size :])
+
+
+def test_index_blob_of_zeros_takes_little_memory() -> None:
+    blob = encode_index(random_index(random.Random(7), 3))
+    head = list(_HEAD.unpack_from(blob))
+    head[5] = head[6] = 1 << 20
+    bomb = with_body(_HEAD.pack(*head) + blob[_HEAD.size :], bytes(16 << 20))
+    assert len(bomb) < 2000
+    tracemalloc.start()
+    try:
+        with pytest.raises(FrameIndexError):
+            decode_index(bomb)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 200_000_000
