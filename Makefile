@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ROOT := $(abspath .)
 WORKERS ?= 2
+SECONDS ?= 600
 
 .PHONY: demo test check bench docs fuzz independent clean format
 
@@ -52,6 +53,10 @@ bench: $(VENV)/.dev
 independent: $(VENV)/.dev
 	npm install --prefix tests/independent --no-package-lock --ignore-scripts --no-audit --no-fund --silent
 	$(BIN)/python -m pytest tests/independent
+
+# Hostile input, as long as wanted; findings are kept in tests/fuzz/corpus and run by `make test`.
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m marey.tests.fuzz $(SECONDS)
 
 docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --strict

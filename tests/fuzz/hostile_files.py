@@ -45,16 +45,15 @@ def table(box_type: str, rows: bytes, width: int, *, version: int = 0) -> bytes:
     return build_full_box(box_type, version, 0, u32(len(rows) // width), rows)
 
 
-def avcc(length_size: int = 4, pps: tuple[bytes, ...] = (build_pps(PPS),)) -> bytes:
+def avcc(
+    length_size: int = 4,
+    pps: tuple[bytes, ...] = (build_pps(PPS),),
+    sps: tuple[bytes, ...] = (build_sps(SPS),),
+) -> bytes:
     """A decoder configuration."""
     return build_avcc(
         AvcConfig(
-            profile=66,
-            compatibility=0,
-            level=51,
-            length_size=length_size,
-            sps=(build_sps(SPS),),
-            pps=pps,
+            profile=66, compatibility=0, level=51, length_size=length_size, sps=sps, pps=pps
         )
     )
 
