@@ -72,8 +72,8 @@ class CodedTrack:
     """`[p]` presentation time of each packet, after edit lists."""
     discard: npt.NDArray[np.bool_]
     """`[p]` decoded, but hidden by an edit list."""
-    last_duration_ticks: int
-    """How long the last packet in display order is shown."""
+    duration_ticks: Int64s
+    """`[n]` how long each sample lasts as the container states it; 0 where it does not."""
     timebase: Timebase
     """Seconds a tick."""
     picture_size: tuple[int, int] | None
@@ -150,7 +150,7 @@ def read_mp4_track(reader: Reader) -> CodedTrack:
         packet_sample=packets.sample,
         pts_ticks=packets.pts_ticks,
         discard=packets.discard,
-        last_duration_ticks=_last_duration(track, packets.sample, packets.pts_ticks),
+        duration_ticks=_durations(track),
         timebase=Timebase(1, track.timescale),
         picture_size=(track.descriptions[0].width, track.descriptions[0].height),
         colour=_container_colour(track),
@@ -216,17 +216,11 @@ def _configs(track: Track) -> tuple[AvcConfig, ...]:
     return tuple(configs)
 
 
-def _last_duration(track: Track, packet_sample: Int64s, pts_ticks: Int64s) -> int:
-    """How long the packet shown last stands: its sample's decoding duration."""
-    if not len(pts_ticks):
-        return 0
-    dts = track.samples.dts_ticks
-    sample = int(packet_sample[int(np.argmax(pts_ticks))])
-    if sample + 1 < len(dts):
-        return int(dts[sample + 1] - dts[sample])
-    if len(dts) > 1:
-        return int(dts[-1] - dts[-2])
-    return min(track.duration_ticks, _INT64_MAX)
+def _durations(track: Track) -> Int64s:
+    stated = track.samples.duration_ticks
+    if len(stated) == 1 and not stated[0]:
+        return np.array([min(track.duration_ticks, _INT64_MAX)], np.int64)
+    return stated
 
 
 def _container_colour(track: Track) -> tuple[int, int, int, bool] | None:

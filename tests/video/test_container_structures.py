@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -323,3 +325,36 @@ def test_an_edit_list_that_shows_nothing_is_refused() -> None:
         CorruptVideoError, match=r"^no picture is shown of those in 48 samples$"
     ):
         build_frame_index(BytesReader(data))
+
+
+@pytest.mark.parametrize(
+    ("name", "edits"),
+    [
+        pytest.param("closed_gops", (), id="reordered"),
+        pytest.param("zero_latency", (), id="in decoding order"),
+        pytest.param("closed_gops", (Edit(40 * TICKS, 1024),), id="the last ones hidden"),
+        pytest.param("pyramid_strict", (Edit(45 * TICKS, 1024),), id="a reordered one hidden"),
+    ],
+)
+def test_the_last_frame_lasts_as_long_as_its_sample(
+    full_decode: Callable[[bytes], Any], name: str, edits: tuple[Edit, ...]
+) -> None:
+    """Not as long as the one decoded before it, nor as one that is hidden."""
+    source = taken_apart(name)
+    durations = TICKS + np.arange(48) % 7
+    durations[-1] += 700
+    spec = source.spec(durations_ticks=durations, edits=edits)
+    data = written(spec, source.payload, timescale=TICKS * 25)
+    index = build_frame_index(BytesReader(data)).index
+    with av.open(BytesIO(data)) as file:
+        lasts = {packet.pts: packet.duration for packet in file.demux(video=0)}
+    assert index.pts_ticks.tolist() == [frame.pts for frame in full_decode(data)]
+    assert index.last_duration_ticks == lasts[int(index.pts_ticks[-1])]
+
+
+def test_a_last_frame_without_a_duration_lasts_as_long_as_the_one_before() -> None:
+    source = taken_apart("zero_latency")
+    durations = np.full(48, TICKS)
+    durations[-2:] = 300, 0
+    data = written(source.spec(durations_ticks=durations, edits=()), source.payload)
+    assert build_frame_index(BytesReader(data)).index.last_duration_ticks == 300

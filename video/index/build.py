@@ -31,7 +31,7 @@ from .pictures import (
     refuse_unsupported,
     split_pictures,
 )
-from .presentation import PictureOrder, present_frames
+from .presentation import PictureOrder, last_duration, present_frames
 from .recovery import RecoveryTracker
 from .samples import ActiveParameterSets, CodedSample, scan_annexb_samples, scan_mp4_samples
 from .scalars import describe
@@ -285,7 +285,7 @@ class _Builder:
             packet_sample=np.arange(n, dtype=np.int64),
             pts_ticks=np.zeros(n, np.int64),
             discard=np.zeros(n, np.bool_),
-            last_duration_ticks=1,
+            duration_ticks=np.ones(n, np.int64),
             timebase=annexb_timing(rate),
             picture_size=None,
             colour=None,
@@ -325,7 +325,7 @@ class _Builder:
             bottom_order_delta=_column(self.bottom_order_delta),
             frame_sample=frame_sample,
             pts_ticks=pts,
-            last_duration_ticks=track.last_duration_ticks,
+            last_duration_ticks=last_duration(track, frame_sample, pts),
             timebase=track.timebase,
             parameter_sets=tuple(self.parameter_sets),
             container=container,

@@ -54,6 +54,20 @@ def present_frames(track: CodedTrack, order: PictureOrder) -> tuple[Int32s, Int6
     return sample[display].astype(np.int32), pts[display]
 
 
+def last_duration(track: CodedTrack, frame_sample: Int32s, pts_ticks: Int64s) -> int:
+    """How long the last presented frame stands, in ticks.
+
+    As long as the container states for its sample: what follows that in decoding order may be
+    shown before it, or hidden. Where nothing is stated, as long as the frame before it.
+    """
+    if not len(frame_sample):
+        return 0
+    stated = int(track.duration_ticks[frame_sample[-1]])
+    if not stated and len(pts_ticks) > 1:
+        return max(0, int(pts_ticks[-1]) - int(pts_ticks[-2]))
+    return stated
+
+
 def _lost(sample: Int64s, order: PictureOrder) -> Bools:
     """Packets whose pictures libavcodec decodes but does not put out."""
     shown = np.flatnonzero(order.shown[sample])
