@@ -1,7 +1,8 @@
 """Decoded frame indexes, kept between batches and scans within a bound of bytes.
 
 A stored row never changes within a version of its table, so an entry is known by table,
-version, column and row, and is never stale.
+version, column and row, and is never stale. The table goes by its id: one that was dropped and
+made again has the same name and counts its versions from 1 again.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class IndexCache:
             For each row its index, None where the video is null, or the error that its stored
             index gives.
         """
-        snapshot = (dataset.uri, dataset.version, column)
+        snapshot = (dataset.table_id, dataset.version, column)
         found: dict[int, FrameIndex | MareyError | None] = {
             row: self._kept.get((*snapshot, row)) for row in dict.fromkeys(row_ids)
         }

@@ -117,6 +117,24 @@ def test_a_dropped_table_is_gone_and_its_name_is_free(db: Marey, project: Projec
     assert rows_of(again, db, "name") == ["x"]
 
 
+@pytest.mark.parametrize("dropped_by", ["this session", "another"])
+def test_a_table_made_again_shows_its_own_videos(
+    dropped_by: str,
+    db: Marey,
+    project: Project,
+    table: Table,
+    video: Callable[[str], se.Video],
+    truth: Callable[[str], list[Any]],
+) -> None:
+    table.write({"k": [1], "video": [video("closed_gops")]})
+    assert planes(db, table, 1, 30) == truth("closed_gops")[30].planes
+    there = project if dropped_by == "this session" else Marey(db.root).project("p")
+    there.drop_table("t")
+    again = there.create_table("t", key_schema=KEY)
+    again.write({"k": [1], "video": [video("open_gop")]})
+    assert planes(db, project.table("t"), 1, 30) == truth("open_gop")[30].planes
+
+
 def rows_of(table: Table, db: Marey, name: str) -> list[Any]:
     return db.scan({name: table[name]}).to_table()[name].to_pylist()
 
