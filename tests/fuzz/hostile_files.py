@@ -260,8 +260,8 @@ def _fragmented(rest: bytes, *, tracks: int = 1, default_size: int = 0) -> bytes
     return FTYP + moov(traks, build_box("mvex", trex)) + rest
 
 
-def _traf(*truns: bytes, track_id: int = 1) -> bytes:
-    return build_box("traf", build_full_box("tfhd", 0, 0x020000, u32(track_id)), *truns)
+def _traf(*runs: bytes, track_id: int = 1) -> bytes:
+    return build_box("traf", build_full_box("tfhd", 0, 0x020000, u32(track_id)), *runs)
 
 
 def empty_fragments(size: int) -> bytes:

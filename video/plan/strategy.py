@@ -75,7 +75,7 @@ def _plan_closed(index: FrameIndex, targets: Int64s, force: Strategy | None) -> 
             rest.append(closure.targets)
     if rest:
         whole = plan_whole(index, np.sort(np.concatenate(rest)))
-        planned += [("whole", run) for run in whole]
+        planned.extend(("whole", run) for run in whole)
     return planned
 
 
