@@ -19,6 +19,7 @@ from ..storage.dataset import Dataset
 from ..video.index.frames import FrameIndex
 from .execute import Stop
 from .failures import OnError, RowFailure, located, united_keys
+from .fault import forget_frames
 from .index_cache import IndexCache
 from .metrics import ScanMetrics
 from .requests import VIDEO
@@ -161,6 +162,7 @@ class QueryContext:
         failure = RowFailure(table, row, column or video.column, error, frame)
         if self.on_error == "raise":
             raise self.located(failure) from error
+        forget_frames(error)
         self._failed_rows.add((table, row))
         self._failures.setdefault((table, row, failure.column, str(error)), failure)
 

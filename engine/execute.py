@@ -122,9 +122,14 @@ def run_jobs(
             yield result
             del result
         if source.error is not None:
-            raise source.error
+            try:
+                raise source.error
+            finally:
+                source.error = None  # its traceback leads back here: a cycle
     finally:
         pipeline.close()
+        for running in waiting:
+            running.forget()
 
 
 class _Source(Generic[T]):
@@ -178,8 +183,15 @@ class _Running(Generic[T]):
         while not self._ended.wait(_WAKE_SECONDS):
             pass
         if self._errors:
-            raise self._errors[0]
+            try:
+                raise self._errors[0]
+            finally:
+                self.forget()
         return self.job.finish()
+
+    def forget(self) -> None:
+        """Let go of the errors, whose tracebacks lead back here: a cycle with pixels in it."""
+        self._errors.clear()
 
 
 class _Pipeline(Generic[T]):
@@ -201,23 +213,23 @@ class _Pipeline(Generic[T]):
         self._decode.shutdown(wait=True, cancel_futures=True)
 
     def _fetch_job(self, running: _Running[T]) -> None:
-        error: BaseException | None = None
         try:
             self._stop.check()
             tasks = running.job.fetch()
             running.begin(len(tasks))
             for task in tasks:
                 self._decode.submit(self._run_task, running, task)
-        except BaseException as raised:
-            error = raised
-        running.end(error)
+        except BaseException as error:
+            running.end(error)
+        else:
+            running.end()
 
     def _run_task(self, running: _Running[T], task: Callable[[], None]) -> None:
-        error: BaseException | None = None
         try:
             self._stop.check()
             if not running.failed:
                 task()
-        except BaseException as raised:
-            error = raised
-        running.end(error)
+        except BaseException as error:
+            running.end(error)
+        else:
+            running.end()

@@ -11,12 +11,29 @@ from ..video.index.frames import Int64s
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What went wrong with one value."""
+    """What went wrong with one value.
+
+    It is kept for as long as a scan's errors can be asked for, and frames of tracebacks hold
+    pixels and fetched bytes: so its error forgets where it came from.
+    """
 
     error: MareyError
     """Why."""
     frame: int | None = None
     """The first frame that cannot be made, where one is known."""
+
+    def __post_init__(self) -> None:
+        forget_frames(self.error)
+
+
+def forget_frames(error: BaseException) -> None:
+    """Take the tracebacks from an error and from those behind it."""
+    chain: list[BaseException | None] = [error]
+    while chain:
+        found = chain.pop()
+        if found is not None:
+            chain += [found.__cause__, found.__context__]
+            found.__traceback__ = found.__cause__ = found.__context__ = None
 
 
 def first_bad_frame(frames: Int64s, fails: Callable[[Int64s], bool]) -> int:

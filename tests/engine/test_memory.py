@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pytest
 from marey import Marey
 from marey import expressions as se
 from marey.engine.config import EngineConfig
+from marey.errors import CorruptVideoError
 
 ROWS = 24
 SIDE = 256
@@ -50,4 +52,45 @@ def test_a_scan_holds_its_budget_and_a_row(
     small = 64 << 10  # keys, requests, frame indexes
     # A budget of less than a row still makes one while the consumer has another.
     assert held <= max(budget, ROW_BYTES) + ROW_BYTES + small * ROWS
+    db.close()
+
+
+def damaged(payload: bytes) -> bytes:
+    """The same file with its pictures spoilt."""
+    first = payload.index(b"mdat") + 200
+    return payload[:first] + bytes(b ^ 0x55 for b in payload[first:-100]) + payload[-100:]
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("end", ["raise", "null", "skip", "early"])
+def test_values_that_fail_and_runs_that_end_early_hold_no_frames(
+    clip: Callable[[str], bytes], tmp_path: Path, end: str
+) -> None:
+    db = Marey(tmp_path / "root", config=EngineConfig(memory_budget_bytes=3 * ROW_BYTES))
+    clips = db.project("p").create_table("clips", key_schema={"k": pa.int64()})
+    payload = clip("closed_gops")
+    file = tmp_path / "clip.mp4"
+    file.write_bytes(payload)
+    videos = [se.Video(se.Blob(payload)), se.Video(se.Blob.from_uri(file))] * (ROWS // 2)
+    clips.write({"k": range(ROWS), "video": videos})
+    if end != "early":
+        file.write_bytes(damaged(payload))
+    frames = se.video.range(clips["video"], 0, FRAMES)
+    scan = db.scan({"f": se.video.read(clips["video"], frames, height=SIDE, width=SIDE)})
+    before = pa.total_allocated_bytes()
+    held = 0
+
+    def run() -> None:
+        nonlocal held
+        for _ in scan.to_record_batches(on_error=end if end != "early" else "raise"):
+            held = max(held, pa.total_allocated_bytes() - before)
+            if end == "early":
+                return
+
+    with suppress(CorruptVideoError):
+        run()
+    small = 64 << 10
+    assert held <= 4 * ROW_BYTES + small * ROWS
+    assert pa.total_allocated_bytes() - before < small
+    assert scan.errors().num_rows == (ROWS // 2 if end in ("null", "skip") else 0)
     db.close()
