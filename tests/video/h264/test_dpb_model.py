@@ -396,9 +396,10 @@ class Encoder:
             frame_num=0 if idr else following[gap],
             idr_pic_id=name % 2 if idr else -1,
         )
-        # A lone field must not find a partner in the next frame.
+        # A lone field must not find a partner in the next frame: not in an IDR picture either,
+        # though 3.30 says that none is a second field, for decoders pair what encoders send.
         lone = model.open_field
-        partner = lone is not None and lone.frame_num == base.frame_num and not idr
+        partner = lone is not None and lone.frame_num == base.frame_num
         fields = tuple(f for f in FIELDS if not partner or f in lone.count)
         first = self.pick(FRAME, *fields)
         yield self.picture(base, first, name)

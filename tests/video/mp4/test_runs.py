@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from marey.errors import BoxError, UnsupportedError
@@ -186,7 +186,13 @@ edits = st.builds(Edit, st.integers(0, 2000), st.sampled_from([-1, 0, 512, 1024,
 def test_fragments_give_the_packets_of_ffmpeg(
     source: Any, true_packets: Callable[[bytes], Any], movie: Fragmented
 ) -> None:
-    assert_same_packets(build(movie, source), true_packets)
+    try:
+        assert_same_packets(build(movie, source), true_packets)
+    except UnsupportedError as error:
+        # FFmpeg loses packets there: see the test of it below.
+        if "shows none of the samples in moov" in str(error):
+            reject()
+        raise
 
 
 def test_every_sample_of_fragments_is_found(source: Any) -> None:
