@@ -11,7 +11,7 @@ import pyarrow as pa
 from datafusion import DataFrame
 from datafusion.catalog import Table as PlanTable
 
-from ..errors import MareyError
+from ..errors import MareyError, QueryError
 from ..expressions.sql_messages import plan_error
 from ..expressions.sql_text import RewrittenSql
 from ..expressions.udf import VideoFunctions
@@ -133,7 +133,13 @@ def _over_chunks(
 def _fit(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """The batches in the types that the query was checked to give."""
     for batch in batches:
-        yield batch if batch.schema.equals(schema) else batch.cast(schema)
+        try:
+            fitted = batch if batch.schema.equals(schema) else batch.cast(schema)
+        except (pa.ArrowException, ValueError) as error:
+            raise QueryError(
+                f"the table has columns of other types than when the scan was made: {error}"
+            ) from error
+        yield fitted
 
 
 def _places(batches: Iterator[pa.RecordBatch]) -> pa.Array:

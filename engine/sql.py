@@ -17,10 +17,11 @@ from datafusion.plan import LogicalPlan
 from ..errors import (
     FunctionNotFoundError,
     MareyError,
+    QueryError,
     TableNotFoundError,
     UnsupportedError,
 )
-from ..expressions.dtypes import HANDLE
+from ..expressions.dtypes import HANDLE, name_of
 from ..expressions.sql_messages import column_name, plan_error, shown_calls
 from ..expressions.sql_text import RewrittenSql, require_query, rewrite_sql
 from ..expressions.udf import VideoFunctions
@@ -89,6 +90,7 @@ class SqlQuery(Readable):
         _refuse_key_table(key_table)
         begin = perf_counter()
         plan = self._plan(self._session(context), context)
+        self._require_same_columns(plan.schema())
         batches = stream(lambda: plan, context, translate=self._translate)
         context.metrics.add(plan_seconds=perf_counter() - begin)
         return SmallResult(self._columns.schema, self._columns.choose(batches))
@@ -151,6 +153,15 @@ class SqlQuery(Readable):
             )
         except Exception as error:
             raise cause(error, context, translate=self._translate) from error
+
+    def _require_same_columns(self, planned: pa.Schema) -> None:
+        """Refuse a run of other columns than `schema` says: what `*` stands for can move."""
+        found = _OutputColumns(self._sql, planned).schema
+        if found != self._columns.schema:
+            raise QueryError(
+                "the tables have other columns than when the query was made: make it anew "
+                f"(it gave {_listed(self._columns.schema)}; now {_listed(found)})"
+            )
 
     def _translate(self, message: str) -> MareyError:
         """The error of ours that a message of DataFusion is about."""
@@ -245,6 +256,10 @@ def _fields(session: SessionContext, plan: LogicalPlan) -> Iterator[tuple[str, p
     """Names and types of what a plan gives."""
     schema = session.create_dataframe_from_logical_plan(plan).schema()
     return ((field.name, field.type) for field in schema)
+
+
+def _listed(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name}: {name_of(field.type)}" for field in schema)
 
 
 def _unique(names: Sequence[str]) -> list[str]:

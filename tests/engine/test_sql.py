@@ -11,7 +11,7 @@ import pytest
 
 from marey import Marey
 from marey import expressions as se
-from marey.errors import UnsupportedError
+from marey.errors import QueryError, UnsupportedError
 
 CLIPS = {1: "closed_gops", 2: "open_gop", 3: "edit_list", 4: "variable_rate"}
 LABELS = {1: "kitchen", 2: "street", 3: "kitchen", 4: None}
@@ -414,6 +414,18 @@ def test_a_query_sees_what_is_written_after_it_was_made(tmp_path: Path) -> None:
     query = db.sql("SELECT count(*) AS n FROM p.t")
     table.write({"k": [1, 2]})
     assert query.to_table().to_pylist() == [{"n": 2}]
+
+
+def test_a_query_whose_columns_have_moved_is_refused(tmp_path: Path) -> None:
+    db = Marey(tmp_path)
+    table = db.project("p").create_table("t", key_schema={"k": pa.int64()})
+    table.write({"k": [1], "label": ["a"]})
+    everything = db.sql("SELECT *, 7 AS seven FROM p.t")
+    named = db.sql("SELECT label, 7 AS seven FROM p.t")
+    table.write({"k": [1], "extra": [100]})
+    with pytest.raises(QueryError, match=r"other columns.*extra: int64, seven"):
+        everything.to_table()
+    assert named.to_table().to_pylist() == [{"label": "a", "seven": 7}]
 
 
 def test_on_error_reports_the_rows_that_fail(db: Marey) -> None:
