@@ -21,8 +21,11 @@ import pytest
 from marey.video.clips import RECIPES, make_clip
 
 # Machines that run tests are loaded: only a hang is too slow. CI must not fail by luck.
-hypothesis.settings.register_profile("marey", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+_LOADED = hypothesis.settings(
+    deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile("marey", _LOADED)
+hypothesis.settings.register_profile("ci", _LOADED, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "marey")
 
 GOLDEN = Path(__file__).parent / "golden"
