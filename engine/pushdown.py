@@ -25,11 +25,13 @@ list, so its `NOT IN` would keep null rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.types as pat
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Call:
     function: str
     """Its name in Arrow's registry."""
     arguments: tuple[Node, ...]
-    """In order."""
+    """In order; a chain of AND or of OR is one call, however long."""
     values: pa.Array | None = None
     """The list of `is_in`."""
 
@@ -76,6 +78,17 @@ _NULL_TESTS = {"is_null": "IS NULL", "is_valid": "IS NOT NULL"}
 _FUNCTIONS = dict.fromkeys(_OPERATORS, 2) | dict.fromkeys([*_NULL_TESTS, "invert", "is_in"], 1)
 """Arrow's name of each function that DataFusion puts in a filter, and its arity."""
 
+_CHAINS = ("and_kleene", "or_kleene")
+
+_DEEPEST = 100
+"""Levels of a tree, chains being one each."""
+
+_DEEPEST_SQL = 12
+"""Likewise for Lance, whose parser goes only so deep."""
+
+_LONGEST_SQL = 500
+"""Links of a chain for Lance, which plans each one level deeper."""
+
 
 def read_expression(expression: pc.Expression | pa.Scalar) -> Node | None:
     """The tree of a filter, or None where its serialised form has parts that are not known.
@@ -90,9 +103,10 @@ def read_expression(expression: pc.Expression | pa.Scalar) -> Node | None:
     text = batch.schema.to_string(truncate_metadata=False, show_field_metadata=False)
     _, _, listing = text.partition("-- schema metadata --\n")
     try:
-        return _Listing(listing.split("\n"), batch).read_node()
-    except (KeyError, ValueError, IndexError, RecursionError):
+        node = _Listing(listing.split("\n"), batch).read_node()
+    except (KeyError, ValueError, IndexError):
         return None
+    return node if _is_flat(node, _DEEPEST) else None
 
 
 def field_names(node: Node) -> set[str]:
@@ -117,8 +131,9 @@ def to_lance_filter(node: Node, paths: Mapping[str, tuple[str, ...]]) -> str | N
     >>> to_lance_filter(tree, {"video.index.width": ("video", "index", "width")})
     '(`video`.`index`.`width` > 640)'
     """
-    said = [sql for part in _conjuncts(node) if (sql := _to_sql(part, paths)) is not None]
-    return " AND ".join(said) or None
+    parts = [part for part in _links(node, "and_kleene") if _is_flat(part, _DEEPEST_SQL)]
+    said = [sql for part in parts if (sql := _to_sql(part, paths)) is not None]
+    return " AND ".join(said[:_LONGEST_SQL]) or None
 
 
 def evaluate(node: Node, batch: pa.RecordBatch) -> pa.Array:
@@ -130,8 +145,30 @@ def evaluate(node: Node, batch: pa.RecordBatch) -> pa.Array:
             return pa.repeat(value, batch.num_rows)
         case Call("is_in", (argument,), values) if values is not None:
             return _is_in(evaluate(argument, batch), values)
+        case Call(function, arguments) if function in _CHAINS:
+            values = (evaluate(argument, batch) for argument in arguments)
+            return reduce(lambda a, b: pc.call_function(function, [a, b]), values)
         case Call(function, arguments):
             return pc.call_function(function, [evaluate(a, batch) for a in arguments])
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A call whose end has not been read."""
+
+    function: str
+    arguments: list[Node] = field(default_factory=list)
+    values: pa.Array | None = None
+
+    def close(self, function: str) -> Call:
+        if function != self.function or len(self.arguments) != _FUNCTIONS[function]:
+            raise ValueError(function)
+        if function not in _CHAINS:
+            return Call(function, tuple(self.arguments), self.values)
+        links: list[Node] = []
+        for node in self.arguments:
+            links += _links(node, function)
+        return Call(function, tuple(links))
 
 
 class _Listing:
@@ -143,28 +180,29 @@ class _Listing:
         self._at = 0
 
     def read_node(self) -> Node:
-        kind, value = self._next()
-        match kind:
-            case "field_ref":
-                return Field(value)
-            case "literal":
-                return Literal(self._batch.column(int(value))[0])
-            case "call" if value in _FUNCTIONS:
-                return self._read_call(value)
-        raise ValueError(f"{kind} {value}")
-
-    def _read_call(self, function: str) -> Call:
-        arguments: list[Node] = []
-        values = None
-        while (kind := self._entries[self._at][0]) != "end":
-            if kind == "options":
-                options = self._batch.column(int(self._next()[1]))[0]
-                values = options["value_set"].values if function == "is_in" else None
-            else:
-                arguments.append(self.read_node())
-        if self._next()[1] != function or len(arguments) != _FUNCTIONS[function]:
-            raise ValueError(function)
-        return Call(function, tuple(arguments), values)
+        opened: list[_Opened] = []  # no recursion: a chain of ORs is as deep as it is long
+        while True:
+            kind, value = self._next()
+            match kind:
+                case "field_ref":
+                    node: Node = Field(value)
+                case "literal":
+                    node = Literal(self._batch.column(int(value))[0])
+                case "call" if value in _FUNCTIONS:
+                    opened.append(_Opened(value))
+                    continue
+                case "options":
+                    if opened[-1].function == "is_in":
+                        options = self._batch.column(int(value))[0]
+                        opened[-1].values = options["value_set"].values
+                    continue
+                case "end":
+                    node = opened.pop().close(value)
+                case _:
+                    raise ValueError(f"{kind} {value}")
+            if not opened:
+                return node
+            opened[-1].arguments.append(node)
 
     def _next(self) -> tuple[str, str]:
         kind, quoted = self._entries[self._at]
@@ -180,13 +218,19 @@ def _is_in(array: pa.Array, values: pa.Array) -> pa.Array:
     return pc.if_else(unknown, pa.scalar(None, pa.bool_()), found)
 
 
-def _conjuncts(node: Node) -> Iterator[Node]:
+def _links(node: Node, function: str) -> tuple[Node, ...]:
+    """The links of a chain of AND or OR; what is no such chain is one link."""
     match node:
-        case Call("and_kleene", (left, right)):
-            yield from _conjuncts(left)
-            yield from _conjuncts(right)
-        case _:
-            yield node
+        case Call(name, arguments) if name == function:
+            return arguments
+    return (node,)
+
+
+def _is_flat(node: Node, levels: int) -> bool:
+    """Whether a tree has at most so many levels."""
+    if not isinstance(node, Call):
+        return True
+    return levels > 0 and all(_is_flat(argument, levels - 1) for argument in node.arguments)
 
 
 def _to_sql(node: Node, paths: Mapping[str, tuple[str, ...]]) -> str | None:
@@ -201,12 +245,14 @@ def _to_sql(node: Node, paths: Mapping[str, tuple[str, ...]]) -> str | None:
         case Call(function, arguments, values):
             said = [_to_sql(argument, paths) for argument in arguments]
             known = [sql for sql in said if sql is not None]
-            return _call(function, known, values) if len(known) == len(said) else None
+            if len(known) < len(said) or len(known) > _LONGEST_SQL:
+                return None
+            return _call(function, known, values)
 
 
 def _call(function: str, arguments: list[str], values: pa.Array | None) -> str | None:
     if function in _OPERATORS:
-        return f"({arguments[0]} {_OPERATORS[function]} {arguments[1]})"
+        return f"({f' {_OPERATORS[function]} '.join(arguments)})"
     if function in _NULL_TESTS:
         return f"({arguments[0]} {_NULL_TESTS[function]})"
     if function == "invert":
@@ -218,7 +264,19 @@ def _call(function: str, arguments: list[str], values: pa.Array | None) -> str |
     return f"({arguments[0]} IN ({', '.join(known)}))"
 
 
+_SAID = (
+    pat.is_boolean,
+    pat.is_integer,
+    pat.is_floating,
+    pat.is_string,
+    pat.is_large_string,
+    pat.is_string_view,
+)
+
+
 def _literal(value: pa.Scalar) -> str | None:
+    if not any(is_kind(value.type) for is_kind in _SAID):
+        return None  # times have no Python value without pandas, or none at all
     plain = value.as_py()
     match plain:
         case bool():

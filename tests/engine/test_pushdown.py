@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from functools import reduce
+from typing import Any
 
 import lance
 import pyarrow as pa
@@ -128,6 +129,39 @@ def test_an_unknown_function_is_not_read() -> None:
     assert read_expression(pc.starts_with(pc.field("label"), "a")) is None
 
 
-def test_a_filter_deeper_than_the_stack_is_not_read() -> None:
-    deep = reduce(operator.or_, [pc.field("id") == i for i in range(3000)])
-    assert read_expression(deep) is None
+@pytest.mark.parametrize("links", [3, 60, 400, 3000])
+@pytest.mark.parametrize("chain", [operator.and_, operator.or_])
+def test_a_chain_is_as_good_as_its_links(links: int, chain: Any, stored: Any) -> None:
+    """Lance's parser stops at some fifty levels, and Python at a thousand."""
+    sign = operator.eq if chain is operator.or_ else operator.ne
+    tree = read_expression(reduce(chain, [sign(pc.field("id"), i) for i in range(2, links)]))
+    assert tree is not None
+    rows = [0 if i % 7 else None for i in range(ROWS)]
+    truth = [
+        i
+        for i, there in enumerate(rows)
+        if there is not None and (2 <= i < links) == (chain is operator.or_)
+    ]
+    assert BATCH.filter(evaluate(tree, BATCH))["id"].to_pylist() == truth
+    pushed = to_lance_filter(tree, PATHS)
+    if chain is operator.and_ or links < 500:
+        found = stored.to_table(columns=["id"], filter=pushed)["id"].to_pylist()
+        assert set(truth) <= set(found)
+        assert found == truth or links > 500
+    else:
+        assert pushed is None
+
+
+@pytest.mark.parametrize("levels", [3, 12, 13, 60, 3000])
+def test_a_filter_too_deep_for_lance_stays_here(levels: int, stored: Any) -> None:
+    deep = pc.field("id") > 3
+    for level in range(levels - 1):
+        chain = operator.and_ if (levels - level) % 2 else operator.or_
+        deep = chain(deep, ~pc.field("kept"))
+    tree = read_expression(deep)
+    assert (tree is not None) == (levels <= 100)
+    pushed = None if tree is None else to_lance_filter(tree, PATHS)
+    assert (pushed is not None) == (levels <= 12)
+    if tree is not None and pushed is not None:
+        found = stored.to_table(columns=["id"], filter=pushed)["id"]
+        assert found.to_pylist() == BATCH.filter(evaluate(tree, BATCH))["id"].to_pylist()
