@@ -44,7 +44,12 @@ class ScanMetrics:
     """Decoding samples."""
     convert_seconds: float = 0.0
     """Converting decoded pictures to the pixels asked for."""
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    _lock: threading.Lock = field(
+        default_factory=threading.Lock, init=False, repr=False, compare=False
+    )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return ScanMetrics, tuple(getattr(self, f.name) for f in fields(self) if f.init)
 
     def add(self, **amounts: float) -> None:
         """Add to the counts by name; safe from any thread."""

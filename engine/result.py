@@ -28,6 +28,10 @@ class Readable(ABC):
     def __init__(self) -> None:
         self._latest: QueryContext | None = None
 
+    def __getstate__(self) -> dict[str, object]:
+        # What the latest run did stays with who ran it.
+        return {**self.__dict__, "_latest": None}
+
     @property
     @abstractmethod
     def schema(self) -> pa.Schema:

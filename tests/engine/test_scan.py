@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -377,6 +378,20 @@ def test_a_scan_repeats_itself_and_says_what_it_is(db: Marey, clips: Table) -> N
         'Scan({f: video.read(clips["video"], [0], height=8)}, '
         'where=clips["label"] == "street", limit=3)'
     )
+
+
+@pytest.mark.parametrize("has_run", [False, True])
+def test_queries_and_metrics_pickle(has_run: bool, db: Marey, clips: Table) -> None:
+    scan = db.scan({"clip_id": clips["clip_id"]}, where=clips["clip_id"] > 1)
+    sql = db.sql("SELECT clip_id FROM training.clips WHERE clip_id > 1")
+    truth = scan.to_table() if has_run else None
+    if has_run:
+        sql.to_table()
+        assert pickle.loads(pickle.dumps(scan.metrics)) == scan.metrics
+    for query in (scan, sql):
+        again = pickle.loads(pickle.dumps(query))
+        assert again.metrics.rows == 0
+        assert again.to_table() == (truth or query.to_table())
 
 
 def test_sizes_of_batches_follow_the_settings(db: Marey) -> None:
