@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
@@ -63,7 +64,23 @@ class EngineConfig:
             if setting.name in ("source_cost", "decode_isolation"):
                 continue
             least = 0 if setting.name == "index_cache_bytes" else 1
-            if type(value) is not int or value < least:
-                raise ConfigError(
-                    f"{setting.name} must be a whole number of at least {least}, got {value!r}"
-                )
+            object.__setattr__(self, setting.name, whole_number(setting.name, value, least))
+
+
+def whole_number(name: str, value: object, least: int) -> int:
+    """A setting that is a whole number, of Python or of numpy.
+
+    >>> whole_number("limit", 3, 0)
+    3
+
+    Raises:
+        ConfigError: It is none, or too small; the message names the setting.
+    """
+    try:
+        # bool has an index too, and is no number of anything.
+        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]  # refused if not
+    except TypeError:
+        number = None
+    if number is None or number < least:
+        raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return number

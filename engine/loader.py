@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..errors import ConfigError
+from .config import whole_number
 from .failures import OnError
 from .run import Pace
 from .started import Started
@@ -48,11 +48,8 @@ class LoaderSettings:
     def __post_init__(self) -> None:
         least = {"batch_size": 1, "seed": 0, "epoch": 0, "prefetch": 0}
         for name, smallest in least.items():
-            value = getattr(self, name)
-            if type(value) is not int or value < smallest:
-                raise ConfigError(
-                    f"{name} must be a whole number of at least {smallest}, got {value!r}"
-                )
+            value = whole_number(name, getattr(self, name), smallest)
+            object.__setattr__(self, name, value)
 
 
 class ChosenRows(ABC):

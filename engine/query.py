@@ -9,7 +9,7 @@ import pyarrow as pa
 from datafusion import DataFrame, col
 from datafusion import Expr as Plan
 
-from ..errors import ConfigError, ExpressionError
+from ..errors import ExpressionError
 from ..expressions.check import resolve_condition, resolve_outputs
 from ..expressions.columns import Relation
 from ..expressions.compile import to_condition, to_datafusion
@@ -17,6 +17,7 @@ from ..expressions.dtypes import HANDLE, RESERVED_PREFIX, DataType, is_video
 from ..expressions.node import Call, Expr
 from ..expressions.references import aux_used, columns_used, single_relation, walk
 from ..expressions.udf import VideoFunctions
+from .config import whole_number
 from .planning import BATCH_ROWS, VIDEO_BATCH_ROWS
 
 MISSING = RESERVED_PREFIX + "missing"
@@ -85,8 +86,8 @@ def build_query(
         ExpressionError: Types do not fit, `where` is no condition, or not one table is read.
         ConfigError: The limit is no number of rows.
     """
-    if limit is not None and (type(limit) is not int or limit < 0):
-        raise ConfigError(f"limit must be a whole number of at least 0, got {limit!r}")
+    if limit is not None:
+        limit = whole_number("limit", limit, 0)
     resolved = resolve_outputs(outputs)
     condition = None if where is None else resolve_condition(where)
     conditions = [] if condition is None else [condition]

@@ -2,6 +2,7 @@
 
 import pickle
 
+import numpy as np
 import pytest
 
 from marey.engine.config import EngineConfig
@@ -38,3 +39,13 @@ def test_a_cache_may_be_off() -> None:
 def test_a_config_pickles() -> None:
     config = EngineConfig(batch_rows=7)
     assert pickle.loads(pickle.dumps(config)) == config
+
+
+def test_a_whole_number_of_numpy_is_one() -> None:
+    config = EngineConfig(batch_rows=np.int64(7), decode_threads=np.uint8(2))
+    assert config == EngineConfig(batch_rows=7, decode_threads=2)
+    assert type(config.batch_rows) is int
+    with pytest.raises(ConfigError, match=r"batch_rows must be a whole number"):
+        EngineConfig(batch_rows=np.True_)
+    with pytest.raises(ConfigError, match=r"batch_rows must be a whole number"):
+        EngineConfig(batch_rows=np.float64(2))

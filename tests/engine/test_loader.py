@@ -99,6 +99,16 @@ def test_every_row_comes_once_in_batches_of_one_size(
     assert keys(keys_only.to_data_loader(batch_size=size, **options)) == found
 
 
+def test_settings_may_be_numbers_of_numpy(keys_only: Scan, db: Marey, table: Table) -> None:
+    options = {"batch_size": 4, "seed": 3, "epoch": 1, "prefetch": 1}
+    given = {name: np.int64(value) for name, value in options.items()}
+    found = keys(keys_only.to_data_loader(shuffle=True, **given))
+    assert found == keys(keys_only.to_data_loader(shuffle=True, **options))
+    assert db.scan({"k": table["k"]}, limit=np.uint32(3)).to_table().num_rows == 3
+    with pytest.raises(ConfigError, match="limit must be a whole number"):
+        db.scan({"k": table["k"]}, limit=True)
+
+
 def test_seed_and_epoch_decide_the_order(keys_only: Scan) -> None:
     orders = {
         tuple(keys(keys_only.to_data_loader(shuffle=True, seed=seed, epoch=epoch)))
