@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 from dataclasses import dataclass, field
@@ -59,15 +60,15 @@ class Blob:
         's3://bucket/raw/7.mp4'
 
         Args:
-            uri: A local path (a relative one is taken from the working directory), a `file://`
+            uri: A local path (a relative one is taken from the working directory, `~` is the
+                home folder), a `file://`
                 URI, or the URI of an object in a store, which is kept as it is.
             size: Its length in bytes, where that is known.
 
         Raises:
             ExpressionError: It is no path or URI, or the size is no number of bytes.
         """
-        if size is not None and (type(size) is not int or size < 0):
-            raise ExpressionError(f"size must be a whole number of bytes, found {shown(size)}")
+        size = None if size is None else _byte_count(size)
         blob = cls.__new__(cls)
         object.__setattr__(blob, "data", None)
         object.__setattr__(blob, "uri", _normalised(uri))
@@ -105,6 +106,16 @@ class Video:
             )
 
 
+def _byte_count(size: object) -> int:
+    try:
+        count = None if isinstance(size, bool) else operator.index(size)  # type: ignore[arg-type]  # refused if not
+    except TypeError:
+        count = None
+    if count is None or count < 0:
+        raise ExpressionError(f"size must be a whole number of bytes, found {shown(size)}")
+    return count
+
+
 def _normalised(uri: object) -> str:
     """The URI to store: local ones absolute and with `file://`, others as they are."""
     if not isinstance(uri, (str, os.PathLike)):
@@ -114,7 +125,7 @@ def _normalised(uri: object) -> str:
         raise ExpressionError(f"from_uri takes a path or URI, found {shown(text)}")
     scheme = _SCHEME.match(text)
     if scheme is None:
-        path = text
+        path = os.path.expanduser(text)
     elif scheme.group().lower() == "file://":
         path = _file_path(text)
     else:

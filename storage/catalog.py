@@ -59,7 +59,7 @@ class Catalog:
     def __init__(
         self, root: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None
     ) -> None:
-        self._root = os.fspath(root).rstrip("/") or "/"
+        self._root = _normalised(root)
         self._storage_options = dict(storage_options or {})
         self._caches = Caches.empty()
 
@@ -101,7 +101,10 @@ class Catalog:
         if not self._exists(project, name) and self._create(uri, keys):
             return self.open_table(project, name)
         if not exist_ok:
-            raise TableExistsError(f"table {project}.{name} is there already")
+            raise TableExistsError(
+                f"table {project}.{name} is there already: create_table(..., exist_ok=True) "
+                "opens it, drop_table removes it"
+            )
         dataset = self.open_table(project, name)
         if not dataset.key_schema.equals(keys):
             raise InputError(
@@ -222,6 +225,11 @@ def _folders(path: Path) -> list[str]:
             return []
     names = (entry.name for entry in entries if entry.is_dir())
     return sorted(n for n in names if _NAME.fullmatch(n.removesuffix(_SUFFIX)))
+
+
+def _normalised(root: str | os.PathLike[str]) -> str:
+    text = os.fspath(root)
+    return (text if _is_remote(text) else os.path.expanduser(text)).rstrip("/") or "/"
 
 
 def _is_remote(uri: str) -> bool:

@@ -56,6 +56,23 @@ def test_uri_is_stored_absolute(uri: str, stored: str) -> None:
     assert Blob.from_uri(stored).uri == stored
 
 
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/anna")
+    assert Blob.from_uri("~/a.mp4").uri == "file:///home/anna/a.mp4"
+    assert Blob.from_uri(Path("~/a.mp4")).uri == "file:///home/anna/a.mp4"
+    assert Blob.from_uri("/data/~/a.mp4").uri == "file:///data/~/a.mp4"
+
+
+@pytest.mark.parametrize("size", [True, -1, 1.0, "3"])
+def test_a_size_that_is_none(size: object) -> None:
+    with pytest.raises(ExpressionError, match="whole number of bytes"):
+        Blob.from_uri("/a.mp4", size=size)  # type: ignore[arg-type]
+
+
+def test_a_size_of_numpy() -> None:
+    assert Blob.from_uri("/a.mp4", size=np.int64(3)).size == 3  # type: ignore[arg-type]
+
+
 def test_relative_path_starts_at_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
