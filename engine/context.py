@@ -126,8 +126,8 @@ class QueryContext:
 
     def videos(self, handles: pa.StructArray) -> pa.StructArray:
         """What a result shows of bare videos: the scalars of their indexes."""
-        tables = handles.field(0).to_numpy(zero_copy_only=False)
-        rows = handles.field(1).to_numpy(zero_copy_only=False)
+        # Grouping leaves nulls beneath null handles, and numpy has no integers beside nulls.
+        tables, rows = (handles.field(i).fill_null(0).to_numpy() for i in (0, 1))
         valid = handles.is_valid().to_numpy(zero_copy_only=False)
         taken = [pa.array([], VIDEO)]
         place = np.zeros(len(handles), np.int64)

@@ -319,6 +319,26 @@ def test_everything_shows_a_video_as_the_scalars_of_its_index(db: Marey) -> None
     assert "source" not in found[2]["video"]
 
 
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("SELECT DISTINCT movie FROM {0}", 1),
+        ("SELECT movie, count(*) AS n FROM {0} GROUP BY movie", 1),
+        ("SELECT view, first_value(movie) AS movie FROM {0} GROUP BY view", 1),
+        ("SELECT movie FROM {0} UNION SELECT movie FROM {0}", 1),
+        ("SELECT movie FROM {0} UNION ALL SELECT movie FROM {0}", 2),
+    ],
+)
+def test_a_missing_video_among_others_stays_missing(text: str, missing: int, db: Marey) -> None:
+    found = db.sql(text.format('training."Views"')).to_table()["movie"].to_pylist()
+    sizes = [video and video["index"]["frame_count"] for video in found]
+    there = column(
+        db, 'SELECT movie.index.frame_count FROM training."Views" WHERE movie IS NOT NULL'
+    )
+    assert sizes.count(None) == missing
+    assert sorted(size for size in sizes if size is not None) == sorted(there * missing)
+
+
 def test_everything_of_a_join_gets_names_of_its_own(db: Marey) -> None:
     query = db.sql(
         'SELECT * FROM training.clips c JOIN training."Views" v ON c.clip_id = v.clip_id'
