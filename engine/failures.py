@@ -9,7 +9,7 @@ from typing import Literal
 import pyarrow as pa
 
 from ..errors import MareyError
-from .keys import describe_key
+from ..storage.columns import describe_key
 
 OnError = Literal["raise", "null", "skip"]
 """What becomes of a row with a value that cannot be made: the run fails, the value is null, or

@@ -12,14 +12,14 @@ import pyarrow as pa
 from ..errors import InputError, MareyError, UnsupportedError
 from ..expressions.blob import Blob, Video
 from ..expressions.dtypes import is_video
+from ..storage.columns import describe_key
 from ..storage.given import check_rows
 from ..storage.schema import BlobReference, VideoValue
 from ..video.index.build import build_frame_index
 from ..video.index.encode import encode_index
 from ..video.source import BytesReader, FileReader
 from .failures import prefixed
-from .keys import describe_key
-from .tabular import to_arrow
+from .tabular import check_values, to_arrow
 
 _WHAT = "the data to write"
 
@@ -91,9 +91,7 @@ def _python_columns(data: Any) -> dict[str, Any] | None:
     if isinstance(data, Mapping):
         columns = {str(name): values for name, values in data.items()}
         for name, values in columns.items():
-            if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
-                found = type(values).__name__
-                raise InputError(f"column {name!r}: expected a list or an array, got {found}")
+            check_values(values, where=f"column {name!r} of {_WHAT}")
         return columns
     if isinstance(data, list):
         return _transposed(data)

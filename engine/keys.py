@@ -15,11 +15,13 @@ import pyarrow as pa
 
 from ..errors import InputError, KeyNotFoundError, UnboundAuxError
 from ..expressions.near import near_names
+from ..storage.columns import describe_key
 from .tabular import fit_column, to_arrow
 
 OnMissing = Literal["raise", "null", "skip"]
 
 _SHOWN_KEYS = 5
+_IN_INDEX = ": it is the frame's index, which is no column: give frame.reset_index()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def bind_key_table(
     for name in key_schema.names:
         if name not in given:
             raise InputError(
-                f"the key table lacks key column {name!r}{near_names(name, given)}"
+                f"the key table lacks key column {name!r}"
+                + (_IN_INDEX if _is_indexed_by(key_table, name) else near_names(name, given))
             )
     wanted = [*key_schema.names, *aux]
     for name in given:
@@ -116,15 +119,6 @@ def settle_missing(
     return kept, row_ids.drop_null(), missing
 
 
-def describe_key(keys: pa.Table, row: int) -> str:
-    """One key as text.
-
-    >>> describe_key(pa.table({"camera": ["a"], "clip_id": [7]}), 0)
-    "camera='a', clip_id=7"
-    """
-    return ", ".join(f"{name}={keys[name][row].as_py()!r}" for name in keys.column_names)
-
-
 def _missing_message(keys: pa.Table, row_ids: pa.Array) -> str:
     rows = [row for row, found in enumerate(row_ids.is_valid().to_pylist()) if not found]
     shown = "; ".join(describe_key(keys, row) for row in rows[:_SHOWN_KEYS])
@@ -137,6 +131,11 @@ def _missing_message(keys: pa.Table, row_ids: pa.Array) -> str:
 
 def _fit(table: pa.Table, name: str, dtype: pa.DataType) -> pa.ChunkedArray:
     return fit_column(table[name], dtype, where=f"column {name!r} of the key table")
+
+
+def _is_indexed_by(data: Any, name: str) -> bool:
+    """Whether a pandas frame has its column `name` as its index."""
+    return name in getattr(getattr(data, "index", None), "names", ())
 
 
 def _table(columns: Mapping[str, pa.ChunkedArray], rows: int) -> pa.Table:

@@ -88,7 +88,8 @@ def _check_frame_numbers(where: str, values: Any) -> None:
 
 def _first_odd(values: Any) -> str:
     """The value to name of a list that is not of integers: one with a fraction if there is."""
-    odd = [v for v in values.to_pylist() if isinstance(v, float) and not v.is_integer()]
+    numbers = values.drop_null().to_pylist() if pat.is_floating(values.type) else []
+    odd = [number for number in numbers if not number.is_integer()]
     return shown(odd[0] if odd else values[0])
 
 

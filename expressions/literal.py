@@ -93,7 +93,10 @@ def shown(value: object, limit: int = 60) -> str:
     "kitchen" <3 bytes> [0, 1, 2, 3, 4, 5, 6, … 100 in all]
     """
     if isinstance(value, pa.Scalar):
-        value = value.as_py()
+        try:
+            value = value.as_py()
+        except (ValueError, OverflowError, pa.ArrowException):
+            return _shown_time(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"<{len(value)} bytes>"
     if isinstance(value, (list, tuple)) and value:
@@ -109,6 +112,14 @@ def shown(value: object, limit: int = 60) -> str:
     else:
         text = quoted(value) if isinstance(value, str) else repr(value)
     return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _shown_time(value: Scalar) -> str:
+    """A time that Python has no value for: nanoseconds without pandas, the year 10000."""
+    try:
+        return str(value.cast(pa.string()).as_py())
+    except pa.ArrowException:
+        return str(value.cast(pa.int64()).as_py())
 
 
 def quoted(text: object) -> str:

@@ -90,7 +90,7 @@ def _render(expr: Expr, depth: int) -> tuple[str, int]:
         case IsNull(operand=operand, missing=missing):
             return f"{method(operand)}.{'is_null' if missing else 'is_not_null'}()", _ATOM
         case IsIn(operand=operand, values=values):
-            return f"{method(operand)}.isin({shown(values.to_pylist())})", _ATOM
+            return f"{method(operand)}.isin({shown(list(values))})", _ATOM
         case Cast(operand=operand, target=target):
             return f"{method(operand)}.cast({name_of(target)})", _ATOM
         case Struct(names=names, values=values):

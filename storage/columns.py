@@ -16,6 +16,7 @@ from ..errors import DuplicateKeyError, InputError
 from .keys import KeyCodes
 
 _SHOWN = 5
+_SHOWN_CHARACTERS = 200
 
 _FAMILIES: tuple[Callable[[pa.DataType], bool], ...] = (
     pat.is_integer,
@@ -98,17 +99,18 @@ def describe_key(keys: pa.Table, row: int) -> str:
     >>> describe_key(pa.table({"camera": ["a"], "clip_id": [7]}), 0)
     "camera='a', clip_id=7"
     """
-    return ", ".join(
-        f"{name}={keys[name][row]!s}"
-        if _is_time(keys[name].type)
-        else f"{name}={keys[name][row].as_py()!r}"
-        for name in keys.column_names
-    )
+    return ", ".join(f"{name}={_shown(keys[name][row])}" for name in keys.column_names)
 
 
-def _is_time(dtype: pa.DataType) -> bool:
-    # as_py() of nanoseconds needs pandas; the scalar's own text does not.
-    return bool(pat.is_timestamp(dtype))
+def _shown(value: pa.Scalar) -> str:
+    if not (pat.is_timestamp(value.type) or pat.is_date(value.type)):
+        text = repr(value.as_py())
+        return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+    # Python has no nanoseconds without pandas, no year 10000 and not every time zone.
+    try:
+        return str(value.cast(pa.string()).as_py())
+    except pa.ArrowException:
+        return str(value.cast(pa.int64()).as_py())
 
 
 def _rows(rows: list[int]) -> str:

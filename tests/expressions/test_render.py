@@ -118,3 +118,8 @@ def test_long_text_is_cut(clips: Columns) -> None:
 @pytest.mark.parametrize("value", [1.5, "x", None, True, [1, 2], {"a": 1}])
 def test_a_constant_is_its_value(value: object) -> None:
     assert repr(se.lit(value)).replace('"', "'") == repr(value)
+
+
+def test_a_time_that_python_has_no_value_for_is_shown() -> None:
+    late = pa.scalar(10**15, pa.timestamp("s"))
+    assert repr(se.lit(late)) == "<value out of range: 1000000000000000>"

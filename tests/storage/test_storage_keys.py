@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from marey.errors import InputError
 from marey.storage.cache import Cache
 from marey.storage.catalog import Catalog
+from marey.storage.columns import describe_key
 from marey.storage.dataset import Caches, Dataset, open_dataset
 from marey.storage.keys import UNKNOWN, KeyCodes, KeyMap
 
@@ -153,3 +154,17 @@ def test_a_table_made_anew_under_the_same_name_is_another(catalog: Catalog) -> N
             key == 2,
         ]
         catalog.drop_table("p", "t")
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (pa.array([7], pa.timestamp("ns")), "k=1970-01-01 00:00:00.000000007"),
+        (pa.array([10**15], pa.timestamp("s")), "k=<value out of range: 1000000000000000>"),
+        (pa.array([7], pa.timestamp("s", "No/Where")), "k=7"),
+        (pa.array([10**8], pa.date32()), "k=<value out of range: 100000000>"),
+        (pa.array(["x" * 1000]), "k='" + "x" * 199 + "…"),
+    ],
+)
+def test_a_key_that_python_has_no_value_for_is_described(key: pa.Array, text: str) -> None:
+    assert describe_key(pa.table({"k": key}), 0) == text
