@@ -122,15 +122,17 @@ class Readable(ABC):
     ) -> DataLoader:
         """Batches of one size, each row once; rows are chosen now and made as they are taken.
 
+        docs/reference/loader.md says more.
+
         Args:
             batch_size: Rows in a batch.
             key_table: As for `to_record_batches`.
             shuffle: Whether rows come in an order drawn from `seed` and `epoch`.
             seed: Another one, another order.
             epoch: Likewise.
-            rank: Not offered yet.
-            world_size: Not offered yet.
-            num_workers: Not offered yet.
+            rank: Which share of the rows; there is one only, so 0 with a `world_size` of 1.
+            world_size: How many shares; more than 1 are not offered yet.
+            num_workers: 0; worker processes are not offered yet.
             prefetch: Batches made ahead of the one asked for, within the memory budget.
             drop_last: Whether to leave out a last batch of fewer rows.
             transform: What to make of each batch.
@@ -141,9 +143,11 @@ class Readable(ABC):
             ConfigError: A setting out of its range.
             UnsupportedError: Shards or workers.
         """
-        if rank is not None or world_size is not None or num_workers:
+        if (rank, world_size) not in ((None, None), (None, 1), (0, 1)) or num_workers:
             raise UnsupportedError(
-                "data loaders with rank, world_size or num_workers are not offered yet"
+                "data loaders with more shares than one (rank=0, world_size=1) or with "
+                f"num_workers are not offered yet, got rank={rank!r}, "
+                f"world_size={world_size!r}, num_workers={num_workers!r}"
             )
         _check_choice("on_error", on_error)
         _check_choice("on_missing", on_missing)

@@ -258,8 +258,10 @@ def test_no_rows_are_no_batches(read: Scan) -> None:
         ({"epoch": "1"}, ConfigError, "epoch must be .* got '1'"),
         ({"on_error": "ignore"}, ConfigError, "on_error must be 'raise', 'null' or 'skip'"),
         ({"on_missing": None}, ConfigError, "on_missing must be"),
-        ({"rank": 0}, UnsupportedError, "rank, world_size or num_workers are not offered"),
+        ({"rank": 0}, UnsupportedError, "not offered yet, got rank=0, world_size=None"),
         ({"world_size": 2}, UnsupportedError, "not offered yet"),
+        ({"rank": 1, "world_size": 1}, UnsupportedError, "not offered yet"),
+        ({"rank": 0, "world_size": 2}, UnsupportedError, "not offered yet"),
         ({"num_workers": 2}, UnsupportedError, "not offered yet"),
     ],
 )
@@ -268,6 +270,18 @@ def test_settings_are_checked_when_the_loader_is_made(
 ) -> None:
     with pytest.raises(error, match=says):
         keys_only.to_data_loader(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"world_size": 1},
+        {"rank": 0, "world_size": 1},
+        {"rank": 0, "world_size": 1, "num_workers": 0},
+    ],
+)
+def test_the_only_share_is_all_rows(options: dict[str, Any], keys_only: Scan) -> None:
+    assert keys(keys_only.to_data_loader(**options)) == list(range(ROWS))
 
 
 def test_an_unbound_aux_is_an_error_when_the_loader_is_made(read: Scan) -> None:
