@@ -10,6 +10,7 @@ import pyarrow.types as pat
 
 from ..errors import InputError
 
+_NO_COLUMNS = (str, bytes, set, frozenset, Mapping)
 _REFUSED = (pa.ArrowException, TypeError, ValueError, OverflowError)
 
 
@@ -33,13 +34,20 @@ def to_arrow(data: Any, *, what: str) -> pa.Table:
             case pa.RecordBatchReader():
                 return data.read_all()
             case Mapping():
-                return pa.table({str(name): _column(values) for name, values in data.items()})
+                return _from_columns(data, what)
             case list():
-                return pa.Table.from_pylist(data)
+                return _from_rows(data, what)
+        if _is_series(data):
+            raise InputError(
+                f"{what}: expected rows, got one column, a {type(data).__name__}: give "
+                f"{{{data.name!r}: series}}, or series.to_frame()"
+            )
         if type(data).__module__.partition(".")[0] == "pandas":
             return pa.Table.from_pandas(data, preserve_index=False)
         if hasattr(data, "__arrow_c_stream__"):
             return pa.RecordBatchReader.from_stream(data).read_all()
+    except InputError:
+        raise
     except _REFUSED as error:
         raise InputError(f"{what} does not make an Arrow table: {error}") from error
     raise InputError(
@@ -48,10 +56,71 @@ def to_arrow(data: Any, *, what: str) -> pa.Table:
     )
 
 
-def _column(values: Any) -> Any:
-    if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
-        raise TypeError(f"a column is a list or an array, got {type(values).__name__}")
-    return values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+def _from_rows(rows: list[Any], what: str) -> pa.Table:
+    for number, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise InputError(
+                f"{what}, row {number}: expected a dict, got {type(row).__name__}: give a list "
+                "of dicts, or a dict of columns"
+            )
+    names = dict.fromkeys(name for row in rows for name in row)
+    return _from_columns({name: [row.get(name) for row in rows] for name in names}, what)
+
+
+def _from_columns(columns: Mapping[Any, Any], what: str) -> pa.Table:
+    return pa.table(
+        {
+            str(name): _column(values, where=f"column {name!r} of {what}")
+            for name, values in columns.items()
+        }
+    )
+
+
+def _is_series(data: Any) -> bool:
+    module = type(data).__module__.partition(".")[0]
+    return module in ("pandas", "polars") and type(data).__name__ == "Series"
+
+
+def check_values(values: Any, *, where: str) -> None:
+    """Refuse what is no column of values.
+
+    Raises:
+        InputError: It has no order, no length, or more than one dimension.
+    """
+    if isinstance(values, _NO_COLUMNS) or not hasattr(values, "__len__"):
+        raise InputError(f"{where}: expected a list or an array, got {type(values).__name__}")
+    if getattr(values, "ndim", 1) != 1:
+        raise InputError(
+            f"{where}: expected a list or an array of one dimension, got {values.ndim}"
+            + (": list(array) makes a value of each row" if values.ndim else "")
+        )
+
+
+def _column(values: Any, *, where: str) -> Any:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values
+    check_values(values, where=where)
+    try:
+        column = pa.array(values)
+    except _REFUSED as error:
+        raise InputError(f"{where}: {error}") from error
+    if pat.is_nested(column.type):
+        for row, value in enumerate(values):
+            if _holds_set(value, column.type):
+                raise InputError(f"{where}, row {row}: a set has no order: give a list")
+    return column
+
+
+def _holds_set(value: Any, dtype: pa.DataType) -> bool:
+    """Whether there is a set in what became a nested value: Arrow takes one for a list."""
+    if isinstance(value, set | frozenset):
+        return True
+    if _is_list(dtype) and pat.is_nested(dtype.value_type) and isinstance(value, list | tuple):
+        return any(_holds_set(item, dtype.value_type) for item in value)
+    if pat.is_struct(dtype) and isinstance(value, Mapping):
+        nested = [field for field in dtype if pat.is_nested(field.type)]
+        return any(_holds_set(value.get(field.name), field.type) for field in nested)
+    return False
 
 
 def fit_column(column: pa.ChunkedArray, dtype: pa.DataType, *, where: str) -> pa.ChunkedArray:
@@ -69,7 +138,9 @@ def fit_column(column: pa.ChunkedArray, dtype: pa.DataType, *, where: str) -> pa
     if column.type == dtype:
         return column
     if not _same_kind(column.type, dtype):
-        raise InputError(f"{where}: expected {dtype}, got {column.type}")
+        one = _is_list(dtype) and _same_kind(column.type, dtype.value_type)
+        hint = ": give a list for each row" if one else ""
+        raise InputError(f"{where}: expected {dtype}, got {column.type}{hint}")
     try:
         if pat.is_dictionary(column.type):
             column = column.cast(column.type.value_type)

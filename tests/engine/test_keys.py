@@ -76,7 +76,9 @@ def test_every_form_of_a_key_table_is_the_same_table(data: Any) -> None:
         ({"frame_indices": [[-1], [0], [0]]}, InputError, "Integer value -1"),
         ({"frame_indices": [[0.5], [0], [0]]}, InputError, "got list<item: double>"),
         ({"frame_indices": [0, 1, 2]}, InputError, "got int64"),
-        ({"frame_indices": "abc"}, InputError, "the key table does not make an Arrow table"),
+        ({"frame_indices": "abc"}, InputError, "of the key table: expected a list .* got str"),
+        ({"clip_id": [7, {8}, 7]}, InputError, "column 'clip_id' of the key table: "),
+        ({"frame_indices": [[0], {1, 2}, [0]]}, InputError, "row 1: a set has no order"),
         ({"frame_indices": [[0]]}, InputError, "the key table does not make an Arrow table"),
     ],
 )
@@ -97,6 +99,41 @@ def test_two_columns_of_one_name_are_refused() -> None:
     )
     with pytest.raises(InputError, match="two columns 'clip_id'"):
         bind(table)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (["a", "b"], "the key table, row 0: expected a dict, got str"),
+        ([{"camera": "a"}, ("b", [0])], "the key table, row 1: expected a dict, got tuple"),
+        (pd.Series(["a"], name="camera"), "got one column, a Series: .*'camera'.*to_frame"),
+        (pl.Series("camera", ["a"]), "got one column, a Series: .*'camera'.*to_frame"),
+        (None, "expected an Arrow table"),
+    ],
+)
+def test_what_is_no_table_says_what_would_be(data: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        bind(data)
+
+
+def test_a_column_that_only_a_later_row_has_is_not_lost() -> None:
+    rows: list[dict[str, Any]] = [
+        {"camera": "a", "clip_id": 7},
+        {"camera": "b", "clip_id": 8, "frame_indices": [1]},
+    ]
+    assert [row["frame_indices"] for row in bind(rows)[1]] == [None, [1]]
+
+
+def test_a_number_a_row_where_a_list_is_wanted_says_so() -> None:
+    with pytest.raises(
+        InputError, match=r"expected list<.*got int64: give a list for each row"
+    ):
+        bind({**COLUMNS, "frame_indices": [0, 1, 2]})
+
+
+def test_a_frame_whose_key_is_its_index_says_so() -> None:
+    with pytest.raises(InputError, match=r"lacks key column 'clip_id'.*reset_index"):
+        bind(pd.DataFrame(COLUMNS).set_index("clip_id"))
 
 
 @pytest.mark.parametrize("data", [7, "clips", object()])
