@@ -114,17 +114,40 @@ def _named_tables(text: TokenText) -> Iterator[tuple[str, str]]:
             continue
         place = text.after(at)
         while True:
-            dot = text.after(place)
-            project, name = text.name(place), text.name(text.after(dot))
-            if not text.is_symbol(dot, ".") or project is None or name is None:
-                break
-            yield project, name
-            place = text.after(text.after(dot))
-            while text.name(place) is not None and not text.is_word(place, *_CLAUSES):
-                place = text.after(place)
+            first = place
+            while text.is_symbol(first, "("):  # FROM (p.a JOIN p.b ON ...), p.c
+                first = text.after(first)
+            names, end = _dotted(text, first)
+            if len(names) > 1:
+                yield names[-2], names[-1]
+            place = _after_alias(text, end if first == place else place)
             if not text.is_symbol(place, ","):
                 break
             place = text.after(place)
+
+
+def _dotted(text: TokenText, at: int) -> tuple[list[str], int]:
+    """The parts of a dotted name, none where there is none, and the token after it."""
+    names: list[str] = []
+    while (name := text.name(at)) is not None:
+        names.append(name)
+        at = text.after(at)
+        if not text.is_symbol(at, "."):
+            break
+        at = text.after(at)
+    return names, at
+
+
+def _after_alias(text: TokenText, at: int) -> int:
+    """The token after an alias, or after what stands in brackets: a subquery has a FROM too."""
+    while True:
+        closing = text.close(at)
+        if closing is not None and text.is_symbol(at, "("):
+            at = text.after(closing)
+        elif text.name(at) is not None and not text.is_word(at, *_CLAUSES):
+            at = text.after(at)
+        else:
+            return at
 
 
 _CLAUSES = ("where", "join", "on", "group", "order", "limit", "union", "left", "inner")
