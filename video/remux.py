@@ -31,12 +31,13 @@ from .plan.parameter_sets import extradata, first_prefix, prefixes
 from .plan.read_plan import Strategy
 from .plan.rewriting import REWRITTEN_LENGTH_SIZE, ClosureRewriter, can_rewrite
 from .plan.rewritten_sets import sets_of_rewritten
-from .plan.whole import SampleRun, plan_whole_from
+from .plan.whole import SampleRun, plan_whole_from, split_targets
 from .source import Reader
 
 # Chromium tells frames apart by microseconds: dependencies stand two apart.
 _STEPS_PER_SECOND = 500_000
 _MOST_TICKS = 0x7FFF_FFFF
+_MOST_PIXELS = 0xFFFF
 _LENGTH_SIZE = 4
 
 
@@ -90,10 +91,9 @@ def remux_frames(
 def plan_remux(index: FrameIndex, frames: Int64s) -> RemuxPlan:
     """Which samples a file with these frames (ascending, each once) holds."""
     targets = np.unique(index.frame_sample[frames].astype(np.int64))
-    periods = index.idr_before[targets]
     whole = [
-        plan_whole_from(index, int(start), targets[periods == start])
-        for start in np.unique(periods)
+        plan_whole_from(index, start, shown)
+        for start, shown in split_targets(targets, index.idr_before[targets])
     ]
     closures = []
     for run in whole:
@@ -196,6 +196,10 @@ def _track(
         int(index.frame_sample[k]): max(1, int(index.duration_ticks[k]) * scale)
         for k in frames.tolist()
     }
+    # Times of a clip may be any: refused before they come near 64 bits.
+    whole = sum(durations.values())
+    if max(whole, timescale) > _MOST_TICKS:
+        raise _too_long(whole, timescale)
     usual = sorted(durations.values())[len(durations) // 2]
     decode_durations = np.array([durations.get(s.source, usual) for s in samples], np.int64)
     decode_times = np.cumsum(decode_durations) - decode_durations
@@ -214,15 +218,18 @@ def _track(
     composition = np.array([compose[s.source] for s in samples], np.int64)
     start = max(0, int((decode_times - composition).max()))
     if start + total > _MOST_TICKS:
-        raise UnsupportedError(
-            f"a file of {total / timescale:.0f} s with times of 1/{timescale} s is too long"
-        )
+        raise _too_long(total, timescale)
     sets = _sets(index, plan)
     form = sets.format
+    if max(form.width, form.height) > _MOST_PIXELS:
+        raise UnsupportedError(
+            f"a file of pictures of {form.width}x{form.height}: MP4 has 16 bits for each"
+        )
     entry = build_avc_entry(
         extradata(sets, _LENGTH_SIZE), width=form.width, height=form.height, entry_format="avc1"
     )
-    shown = np.array([s.source not in hidden for s in samples])
+    unseen = set(hidden)
+    shown = np.array([s.source not in unseen for s in samples])
     sync = np.array([s.idr for s in samples]) & shown
     sync[0] = True
     return TrackSpec(
@@ -235,6 +242,12 @@ def _track(
         edits=(Edit(duration_ticks=total, media_time_ticks=start),),
         width=form.width,
         height=form.height,
+    )
+
+
+def _too_long(ticks: int, timescale: int) -> UnsupportedError:
+    return UnsupportedError(
+        f"a file of {ticks / timescale:.0f} s with times of 1/{timescale} s is too long"
     )
 
 

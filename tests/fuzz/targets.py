@@ -6,9 +6,11 @@ What it checks by itself raises `AssertionError`.
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from random import Random
 
@@ -29,10 +31,11 @@ from marey.video.mp4.movie import read_movie
 from marey.video.plan import packets, plan_read
 from marey.video.remux import remux_frames
 from marey.video.source import BytesReader
+from marey.video.timing import Timebase
 
 from . import hostile_files, hostile_streams
 from .engine import Fuzz, Mutate, Target
-from .mutations import mutate_boxes, mutate_bytes, mutate_stream
+from .mutations import INTERESTING, mutate_boxes, mutate_bytes, mutate_stream
 
 _SETS = 2
 _MOST_FRAMES = 40
@@ -138,8 +141,7 @@ def read_index(data: bytes) -> None:
     compressed = pa.Codec("zstd").compress(body, asbytes=True)
     index = decode_index(head + compressed)
     index.duration_ticks.sum()
-    source = bytes(min(index.source_bytes, _MOST_SOURCE))
-    _use(index, source, len(data))
+    _use(index, _source_of(index), len(data))
     # What was read can be stored again, and says the same.
     again = decode_index(encode_index(index))
     assert np.array_equal(again.references, index.references)
@@ -149,7 +151,15 @@ def read_index(data: bytes) -> None:
 def read_blob(data: bytes) -> None:
     """Use an index as it is stored."""
     index = decode_index(data)
-    _use(index, bytes(min(index.source_bytes, _MOST_SOURCE)), len(data))
+    _use(index, _source_of(index), len(data))
+
+
+def _source_of(index: FrameIndex) -> bytes:
+    """The seed that an index was made of, by its size; else bytes that fit nothing."""
+    for data in (*_clips().values(), *_streams()):
+        if len(data) == index.source_bytes:
+            return data
+    return bytes(min(index.source_bytes, _MOST_SOURCE))
 
 
 def unpack(blob: bytes) -> bytes:
@@ -161,10 +171,49 @@ def unpack(blob: bytes) -> bytes:
 
 def mutate_unpacked(chance: Random, data: bytes) -> bytes:
     """An unpacked index, changed; its header says the right length again, mostly."""
+    if chance.random() < 0.5:
+        with suppress(MareyError, ValueError, OverflowError, IndexError, struct.error):
+            return _mutate_values(chance, data)
     changed = bytearray(mutate_bytes(chance, data))
     if chance.random() < 0.9 and len(changed) >= _INDEX_HEAD:
         changed[28:32] = (len(changed) - _INDEX_HEAD).to_bytes(4, "little")
     return bytes(changed)
+
+
+_COLUMNS = (
+    "offset",
+    "size",
+    "flags",
+    "decode_from",
+    "references",
+    "long_term",
+    "top_order_count",
+    "bottom_order_delta",
+    "frame_sample",
+    "pts_ticks",
+)
+
+
+def _mutate_values(chance: Random, data: bytes) -> bytes:
+    """An index with some of its values, and not of its bytes, changed."""
+    compressed = pa.Codec("zstd").compress(data[_INDEX_HEAD:], asbytes=True)
+    index = decode_index(data[:_INDEX_HEAD] + compressed)
+    column = chance.choice((*_COLUMNS, "pts_ticks", "scalars", "scalars"))
+    if column == "scalars":
+        timebase = Timebase(_extreme(chance) or 1, _extreme(chance) or 1)
+        index = replace(index, timebase=timebase, last_duration_ticks=_extreme(chance))
+    else:
+        values = getattr(index, column).copy()
+        limits = np.iinfo(values.dtype)
+        for _ in range(chance.choice((1, 1, 2, len(values)))):
+            value = _extreme(chance) * chance.choice((1, -1)) + chance.choice((0, 0, 1, -1))
+            values[chance.randrange(len(values))] = max(limits.min, min(value, limits.max))
+        index = replace(index, **{column: values})
+    return unpack(encode_index(index))
+
+
+def _extreme(chance: Random) -> int:
+    return int(min(chance.choice(INTERESTING), (1 << 63) - 1))
 
 
 @cache

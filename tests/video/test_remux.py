@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -16,6 +17,7 @@ from marey.video.clips import RECIPES
 from marey.video.index.build import build_frame_index
 from marey.video.remux import plan_remux, remux_frames
 from marey.video.source import ByteRange, BytesReader
+from marey.video.timing import Timebase
 
 # A change of picture size cannot be carried by one sample description.
 NAMES = [name for name in RECIPES if "resolution" not in name]
@@ -119,3 +121,32 @@ def test_the_reader_is_asked_for_ranges_within_the_source(clip: Callable[[str], 
     data = clip("default")
     with pytest.raises(Exception, match="asked for"):
         BytesReader(data).read([ByteRange(0, len(data) + 1)])
+
+
+@pytest.mark.parametrize(
+    ("pts_step", "timebase"),
+    [
+        (1 << 59, Timebase(1, 25)),
+        (-(1 << 59), Timebase(1, 25)),
+        (1, Timebase(1, (1 << 63) - 1)),
+    ],
+)
+def test_times_out_of_range_are_refused(
+    pts_step: int, timebase: Timebase, clip: Callable[[str], bytes]
+) -> None:
+    data = clip("default")
+    index = build_frame_index(BytesReader(data)).index
+    times = np.arange(index.frame_count) % 16 * pts_step
+    hostile = replace(index, pts_ticks=times, timebase=timebase)
+    with pytest.raises(UnsupportedError, match="is too long"):
+        remux_frames(hostile, np.arange(8), BytesReader(data))
+
+
+def test_pictures_wider_than_their_field_are_refused(clip: Callable[[str], bytes]) -> None:
+    data = clip("default")
+    index = build_frame_index(BytesReader(data)).index
+    sets = [replace(s, format=replace(s.format, width=70_000)) for s in index.parameter_sets]
+    with pytest.raises(UnsupportedError, match="pictures of 70000x96: MP4 has 16 bits"):
+        remux_frames(
+            replace(index, parameter_sets=tuple(sets)), np.array([0]), BytesReader(data)
+        )
