@@ -22,7 +22,7 @@ from ..errors import (
     UnsupportedError,
 )
 from ..expressions.dtypes import HANDLE, name_of
-from ..expressions.sql_messages import column_name, plan_error, shown_calls
+from ..expressions.sql_messages import column_name, finds_single_time, plan_error, shown_calls
 from ..expressions.sql_text import RewrittenSql, require_query, rewrite_sql
 from ..expressions.udf import VideoFunctions
 from .context import QueryContext
@@ -64,11 +64,18 @@ class SqlQuery(Readable):
         """
         super().__init__()
         self._workspace = workspace
-        self._sql = rewrite_sql(text, video_columns(workspace, text))
+        videos = video_columns(workspace, text)
+        self._sql = rewrite_sql(text, videos)
         require_query(text)
         context = workspace.context()
         session = self._session(context)
-        planned = self._plan(session, context)
+        try:
+            planned = self._plan(session, context)
+        except QueryError as error:
+            if not finds_single_time(str(error.__cause__)):
+                raise
+            self._sql = rewrite_sql(text, videos, single_times=True)
+            planned = self._plan(session, context)
         if self._sql.text != text or "unnest" in text.lower():
             # An index path or a call: there are videos, which not everything can be done to.
             refuse_use_of_frames(planned.logical_plan(), partial(_fields, session))

@@ -33,6 +33,8 @@ class Argument:
     """One past its last token."""
     alone: bool = False
     """A constant that stands for a list of itself."""
+    may_be_alone: bool = False
+    """No constant; its type tells whether it stands for a list of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def _argument(
     try:
         value = constant(text.tokens[first:end])
         if value is None:
-            return Argument(first, end)
+            return Argument(first, end, may_be_alone=parameter.dtype == SECONDS_LIST)
         scalar = to_scalar(value)
         check_constant(where, parameter, scalar)
     except ExpressionError as error:

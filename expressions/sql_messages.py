@@ -6,8 +6,8 @@ import re
 
 from ..errors import ColumnNotFoundError, MareyError, QueryError, UnsupportedError
 from .columns import INDEX, SOURCE, no_source
-from .dtypes import FRAMES
-from .functions import FUNCTIONS, PUBLIC_NAMES
+from .dtypes import FRAME_LIST, FRAMES
+from .functions import FUNCTIONS, PUBLIC_NAMES, SECONDS_LIST, Parameter
 from .near import near_names
 from .sql_text import RewrittenSql
 
@@ -24,6 +24,9 @@ _AT_POSITION = re.compile(r"^(.*?),? at Line: (\d+), Column: (\d+)$", re.DOTALL)
 _WRONG_CALL = re.compile(
     r"to satisfy a call to '(\w+)' function: coercion from (.*?) to the signature"
 )
+
+_TYPES_BETWEEN = re.compile(r", (?![^(]*\))")
+_NUMBER = re.compile(r"U?Int|Float|Decimal")
 
 
 def column_name(name: str) -> str:
@@ -60,9 +63,7 @@ def plan_error(sql: RewrittenSql, message: str) -> MareyError:
     restated = restate(sql, message)
     wrong_call = _WRONG_CALL.search(restated)
     if wrong_call and wrong_call.group(1) in FUNCTIONS:
-        name, found = wrong_call.groups()
-        takes = ", ".join(f"{p.name} {p.type_name}" for p in FUNCTIONS[name].parameters)
-        return QueryError(f"{name} takes ({takes}), found ({found})")
+        return QueryError(_wrong_types(*wrong_call.groups()))
     if _REQUEST.search(_HANDLE.sub("video", message)):
         return made_later("what video_read and video_remux give")
     if "No field named" in restated:
@@ -71,6 +72,35 @@ def plan_error(sql: RewrittenSql, message: str) -> MareyError:
     if missing:
         return _no_struct_field(sql, missing.group(1))
     return QueryError(_parser_error(restated))
+
+
+def finds_single_time(message: str) -> bool:
+    """Whether DataFusion refuses a call for one number where a list of times is taken."""
+    wrong_call = _WRONG_CALL.search(public_names(_HANDLE.sub("video", message)))
+    return wrong_call is not None and any(
+        parameter.dtype == SECONDS_LIST and _NUMBER.match(found)
+        for parameter, found in _arguments(*wrong_call.groups())
+    )
+
+
+def _wrong_types(name: str, found: str) -> str:
+    takes = ", ".join(f"{p.name} {p.type_name}" for p in FUNCTIONS[name].parameters)
+    message = f"{name} takes ({takes}), found ({found})"
+    for parameter, dtype in _arguments(name, found):
+        if parameter.dtype == FRAME_LIST and _NUMBER.match(dtype):
+            message += f"; {parameter.name}: write [...] around a single one"
+    return message
+
+
+def _arguments(name: str, found: str) -> list[tuple[Parameter, str]]:
+    """The parameters of a call with the types that DataFusion found for them."""
+    types = _TYPES_BETWEEN.split(found)
+    function = FUNCTIONS.get(name)
+    for every_frame in (False, True) if function and function.every_frame else (False,):
+        parameters = function.internal(every_frame=every_frame)[1] if function else ()
+        if len(parameters) == len(types):
+            return list(zip(parameters, types, strict=True))
+    return []
 
 
 def made_later(what: str) -> UnsupportedError:

@@ -89,7 +89,19 @@ class RewrittenSql:
         return len(self.given)
 
 
-def rewrite_sql(sql: str, video_columns: Collection[str] = ()) -> RewrittenSql:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the text is read with."""
+
+    videos: frozenset[str]
+    """Names of video columns."""
+    single_times: bool
+    """Whether what stands where times do may be one of them."""
+
+
+def rewrite_sql(
+    sql: str, video_columns: Collection[str] = (), *, single_times: bool = False
+) -> RewrittenSql:
     """Rewrite a query.
 
     >>> rewrite_sql("SELECT video_remux(v, audio => true), v.index.width FROM t", {"v"}).text
@@ -98,6 +110,8 @@ def rewrite_sql(sql: str, video_columns: Collection[str] = ()) -> RewrittenSql:
     Args:
         sql: The text.
         video_columns: The names of the video columns in the tables that it may read.
+        single_times: Whether to make lists of what is no constant where times are taken: of a
+            number a list of it, and of a list itself.
 
     Raises:
         FunctionNotFoundError: A `video_...` function, or a parameter of one, that does not
@@ -107,7 +121,8 @@ def rewrite_sql(sql: str, video_columns: Collection[str] = ()) -> RewrittenSql:
         UnsupportedError: The bytes of a video are asked for.
     """
     text = TokenText(sql)
-    return RewrittenSql(sql, tuple(_rewrite(text, frozenset(video_columns), 0, len(text), 0)))
+    reading = _Reading(frozenset(video_columns), single_times)
+    return RewrittenSql(sql, tuple(_rewrite(text, reading, 0, len(text), 0)))
 
 
 def require_query(sql: str) -> None:
@@ -129,7 +144,7 @@ def require_query(sql: str) -> None:
 
 
 def _rewrite(
-    text: TokenText, videos: frozenset[str], first: int, end: int, depth: int
+    text: TokenText, reading: _Reading, first: int, end: int, depth: int
 ) -> Iterator[Piece]:
     at = first
     while at < end:
@@ -138,10 +153,10 @@ def _rewrite(
         if call is not None:
             if depth >= _DEEPEST:
                 raise text.error(at, QueryError, f"calls are nested more than {_DEEPEST} deep")
-            yield from _rewrite_call(text, videos, call, at, depth)
+            yield from _rewrite_call(text, reading, call, at, depth)
             at = call.closing + 1
             continue
-        path = _index_path_at(text, videos, at)
+        path = _index_path_at(text, reading.videos, at)
         if path is not None:
             name, at = path
             yield Piece('"' + name.replace('"', '""') + '"', token.start)
@@ -151,7 +166,7 @@ def _rewrite(
 
 
 def _rewrite_call(
-    text: TokenText, videos: frozenset[str], call: SqlCall, at: int, depth: int
+    text: TokenText, reading: _Reading, call: SqlCall, at: int, depth: int
 ) -> Iterator[Piece]:
     _check_use(text, call, at)
     every_frame = call.function.every_frame and "frame_indices" not in call.arguments
@@ -165,7 +180,7 @@ def _rewrite_call(
         if argument is None:
             yield Piece("NULL", start)
         else:
-            yield from _rewrite_argument(text, videos, argument, depth)
+            yield from _rewrite_argument(text, reading, argument, depth)
     yield Piece(")", text[call.closing].start)
 
 
@@ -180,14 +195,18 @@ def _check_use(text: TokenText, call: SqlCall, at: int) -> None:
 
 
 def _rewrite_argument(
-    text: TokenText, videos: frozenset[str], argument: Argument, depth: int
+    text: TokenText, reading: _Reading, argument: Argument, depth: int
 ) -> Iterator[Piece]:
     start = text[argument.first].start
+    given = list(_rewrite(text, reading, argument.first, argument.end, depth + 1))
     if argument.alone:
-        yield Piece("[", start)
-    yield from _rewrite(text, videos, argument.first, argument.end, depth + 1)
-    if argument.alone:
-        yield Piece("]", start)
+        yield from (Piece("[", start), *given, Piece("]", start))
+    elif argument.may_be_alone and reading.single_times:
+        # flatten takes [0.5] and [[0.5]] alike; of a null it would make a list.
+        yield from (Piece("CASE WHEN (", start), *given, Piece(") IS NOT NULL ", start))
+        yield from (Piece("THEN flatten([", start), *given, Piece("]) END", start))
+    else:
+        yield from given
 
 
 def _index_path_at(text: TokenText, videos: frozenset[str], at: int) -> tuple[str, int] | None:

@@ -159,6 +159,30 @@ def test_a_function_gives_what_its_twin_in_python_gives(
     assert query.to_table() == scan.to_table()
 
 
+@pytest.mark.parametrize(
+    ("seconds", "python"),
+    [
+        ("clip_id", lambda key: key),
+        ("clip_id / 8.0", lambda key: key / 8),
+    ],
+)
+def test_one_time_of_a_row_stands_for_a_list_of_it(
+    seconds: str, python: Callable[[Any], Any], db: Marey
+) -> None:
+    clips = db.project("training").table("clips")
+    both = f"SELECT clip_id, video_at(video, {seconds}) AS a, video_at(video, [0.5]) AS b"
+    found = db.sql(f"{both} FROM training.clips ORDER BY clip_id").to_table()
+    v, key = clips["video"], clips["clip_id"]
+    outputs = {"clip_id": key, "a": se.video.at(v, python(key)), "b": se.video.at(v, 0.5)}
+    assert found == db.scan(outputs).to_table()
+
+
+def test_no_time_gives_no_list(db: Marey) -> None:
+    time = "CASE WHEN clip_id <> 2 THEN 0.25 END"
+    found = column(db, f"SELECT video_at(video, {time}) FROM training.clips ORDER BY clip_id")
+    assert [frames and len(frames) for frames in found] == [1, None, 1, 1]
+
+
 def test_a_call_without_an_alias_is_named_after_its_function(db: Marey) -> None:
     query = db.sql(
         "SELECT video_keyframes(video), VIDEO_AT(video, 0), video_at(video, 1) "
