@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
+import pyarrow.types as pat
 
 from ..errors import InputError, MareyError, UnsupportedError
 from ..expressions.blob import Blob, Video
@@ -98,16 +100,22 @@ def _python_columns(data: Any) -> dict[str, Any] | None:
     if type(data).__module__.partition(".")[0] in ("pandas", "polars") and hasattr(
         data, "columns"
     ):
-        return {str(name): _frame_column(data[name]) for name in data.columns}
+        return {str(name): _frame_column(name, data[name]) for name in data.columns}
     return None
 
 
-def _frame_column(series: Any) -> Any:
+def _frame_column(name: Any, series: Any) -> Any:
     """A column of a pandas or polars frame: a list where it holds videos, else Arrow."""
     if str(series.dtype).lower() == "object" and _has_videos(values := list(series)):
         return values
     if hasattr(series, "to_arrow"):
-        return series.to_arrow()
+        column = series.to_arrow()
+        if pat.is_struct(column.type) and [f.name for f in column.type] == ["blob"]:
+            raise InputError(
+                f"column {name!r}: polars made structs of its videos: make the column with "
+                "polars.Series(values, dtype=polars.Object), or write a dict of columns"
+            )
+        return column
     return pa.Array.from_pandas(series)
 
 
@@ -146,6 +154,9 @@ def _video(name: str, row: int, value: Any) -> Video | None:
             return Video(Blob(bytes(value)))
         case Blob():
             found = "a Blob: write se.Video(blob)"
+        case str() | PathLike():
+            kind = type(value).__name__
+            found = f"{kind}: for a path write se.Video(se.Blob.from_uri(path))"
         case _:
             found = type(value).__name__
     raise InputError(

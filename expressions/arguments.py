@@ -111,6 +111,8 @@ def _refuse(where: str, wanted: DataType, found: DataType, text: str) -> NoRetur
     expected, advice = name_of(wanted), ""
     if wanted == HANDLE:
         expected = "a video column"
+        if pat.is_binary(found) or pat.is_large_binary(found) or pat.is_string(found):
+            advice = ": a column is one if its first write is of se.Video(se.Blob(...)) values"
     elif wanted == FRAME_LIST and pat.is_integer(found):
         advice = ": write [...] around a single one"
     elif pat.is_integer(wanted):

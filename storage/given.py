@@ -69,7 +69,11 @@ class GivenRows:
             at = schema.get_field_index(name)
             if at >= 0 and not is_video(schema.field(at)):
                 found = schema.field(at).type
-                raise InputError(f"column {name!r}: expected {found}, found videos")
+                raise InputError(
+                    f"column {name!r}: expected {found}, found videos. A column becomes a "
+                    "video column by its first write, of videos and not of paths or bytes: "
+                    "give these another column, or drop the table and write them first"
+                )
         fields = [_stored_field(schema, field) for field in self.columns.schema]
         columns = [
             fit_column(column, field)

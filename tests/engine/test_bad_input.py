@@ -15,6 +15,7 @@ from typing import Any
 
 import av
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -248,7 +249,24 @@ VIDEO = se.Video(se.Blob(b"never looked at"))
     ("lengths", {"k": [3, 4], "label": ["a"]}, InputError, "differ in length.*'k': 2"),
     ("no column", {"k": 5}, InputError, "'k' .*: expected a list or an array, got int"),
     ("text as a column", {"k": "abc"}, InputError, "'k' .*: expected a list .* got str"),
-    ("a path as video", {"k": [3], "video": ["/a.mp4"]}, InputError, "row 0, .*'video'.* str"),
+    (
+        "a path as video",
+        {"k": [3], "video": ["/a.mp4"]},
+        InputError,
+        r"row 0, column 'video': .* str: for a path write se.Video\(se.Blob.from_uri",
+    ),
+    (
+        "a Path as video",
+        {"k": [3], "video": [Path("a.mp4")]},
+        InputError,
+        r"row 0, column 'video': .* PosixPath: for a path write se.Video\(se.Blob.from_uri",
+    ),
+    (
+        "a video in a struct of polars",
+        pl.DataFrame({"k": [3], "new": [VIDEO]}),
+        InputError,
+        "column 'new': polars made structs of its videos: .*polars.Object",
+    ),
     ("a blob as video", {"k": [3], "video": [VIDEO.blob]}, InputError, r"write se.Video\(blob"),
     ("a video as label", {"k": [3], "label": [VIDEO]}, MareyError, "column 'label'"),
     ("a video as key", {"k": [VIDEO]}, MareyError, "'k'"),
@@ -382,8 +400,13 @@ def test_key_tables(case: Refused, db: Marey, unchanged: Table) -> None:
         InputError,
         "letters, digits",
     ),
-    ("a version", lambda db, t: t.snapshot(99), NotFoundError, "no version 99"),
-    ("no version", lambda db, t: t.snapshot("x"), ConfigError, "version number or a datetime"),
+    (
+        "a version",
+        lambda db, t: t.snapshot(99),
+        NotFoundError,
+        "p.t: no version 99; there are 1 ",
+    ),
+    ("no version", lambda db, t: t.snapshot("x"), ConfigError, "its number or a datetime"),
     (
         "a table to drop",
         lambda db, t: db.project("p").drop_table("x"),
@@ -420,7 +443,7 @@ def test_key_tables(case: Refused, db: Marey, unchanged: Table) -> None:
         "a label read",
         lambda db, t: db.scan({"f": se.video.read(t["label"])}),
         ExpressionError,
-        "must be a video column, found string",
+        r"must be a video column, found string: .*first write is of se.Video\(se.Blob",
     ),
     (
         "a negative limit",
