@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
-from ..errors import ConfigError, UnsupportedError
+from ..errors import ConfigError, NotFoundError, UnsupportedError
 from ..expressions.columns import Column, Relation, column
 from ..expressions.node import Expr
 from ..storage.dataset import Dataset, Version
@@ -109,11 +110,17 @@ class Table:
         listed: list[Version] = self._dataset().versions()
         return listed
 
-    def snapshot(self, asof: int | datetime) -> Table:
-        """The table as it was: a version by its number, or the newest by a time."""
-        if isinstance(asof, bool) or not isinstance(asof, int | datetime):
-            raise ConfigError(f"asof is a version number or a datetime, got {asof!r}")
-        version = self._dataset().at(asof).version
+    def snapshot(self, asof: int | datetime | Version) -> Table:
+        """The table as it was.
+
+        Args:
+            asof: A version, its number, or a time: then the newest version committed by it. A
+                time without a zone is local.
+
+        Raises:
+            NotFoundError: There is no such version, or not any more.
+        """
+        version = self._at(self._dataset(), _number_or_time(asof)).version
         return Table(self._workspace, self._project, self._name, version=version)
 
     def optimize(self) -> Optimized:
@@ -129,7 +136,22 @@ class Table:
         """What is seen now: the newest version, or the one of the snapshot."""
         if self._version is None:
             return self._workspace.newest(self._project, self._name)
-        return self._workspace.table(self._project, self._name).at(self._version)
+        known = self._workspace.table(self._project, self._name)
+        return self._at(known, self._version)
+
+    def _at(self, dataset: Dataset, asof: int | datetime) -> Dataset:
+        try:
+            return dataset.at(asof)
+        except NotFoundError as error:
+            there = dataset.versions()
+            asked = f"no version {asof}"
+            if isinstance(asof, datetime):
+                asked = f"no version by {asof.astimezone().isoformat()}"
+            raise NotFoundError(
+                f"{self._project}.{self._name}: {asked}; there are {there[0].number} "
+                f"({there[0].time.isoformat()}) to {there[-1].number} "
+                f"({there[-1].time.isoformat()})"
+            ) from error
 
     def _writable(self) -> Dataset:
         if self._version is not None:
@@ -140,3 +162,17 @@ class Table:
         return self._workspace.relation(
             self._project, self._name, dataset, version=self._version
         )
+
+
+def _number_or_time(asof: object) -> int | datetime:
+    if isinstance(asof, datetime):
+        return asof
+    number = asof.number if isinstance(asof, Version) else asof
+    try:
+        if isinstance(number, bool):
+            raise TypeError("a truth value is no number")
+        return operator.index(number)  # type: ignore[arg-type]  # refused if not
+    except TypeError:
+        raise ConfigError(
+            f"asof is a version, its number or a datetime, got {asof!r}"
+        ) from None

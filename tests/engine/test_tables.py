@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,13 @@ from marey import Marey
 from marey import expressions as se
 from marey.engine.catalog import Project
 from marey.engine.table import Table
-from marey.errors import InputError, TableExistsError, TableNotFoundError, UnsupportedError
+from marey.errors import (
+    InputError,
+    NotFoundError,
+    TableExistsError,
+    TableNotFoundError,
+    UnsupportedError,
+)
 
 KEY = {"k": pa.int64()}
 
@@ -261,6 +268,13 @@ def test_a_version_is_what_was_written_then(db: Marey, table: Table) -> None:
     assert rows(db, table.snapshot(first)) == [{"k": 1, "label": "a"}, {"k": 2, "label": "b"}]
     assert rows(db, table.snapshot(between)) == rows(db, table.snapshot(first))
     assert [row["k"] for row in rows(db, table.snapshot(second))] == [1, 2, 3]
+    listed = next(version for version in table.versions() if version.number == second)
+    for same in (listed, listed.time, np.int64(second)):
+        assert repr(table.snapshot(same)) == f"Table(p.t, version {second})"
+    local = between.astimezone().replace(tzinfo=None)
+    assert repr(table.snapshot(local)) == repr(table.snapshot(first))
+    with pytest.raises(NotFoundError, match=r"^p\.t: no version by 2001-.*; there are 1 \(20"):
+        table.snapshot(datetime(2001, 1, 1, tzinfo=UTC))
     assert [row["k"] for row in rows(db, table)] == [2, 3]
     assert rows(db, table.snapshot(datetime.now(UTC) + timedelta(days=1))) == rows(db, table)
 
