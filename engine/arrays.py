@@ -1,7 +1,7 @@
 """Frames as arrays: numpy and torch views of what `video.read` returns.
 
 The engine lays the frames of a batch out one after the other in one buffer, so a value is a
-block `[frames, height, width, 3]` and a column whose rows agree in shape and frame count is a
+block `[frames, height, width, 3]` (of `rgb24`) and a column whose rows agree in shape and frame count is a
 block `[rows, frames, height, width, 3]`. Both are views: nothing is copied unless a column
 comes in several chunks, or as Python objects.
 
@@ -35,7 +35,12 @@ def to_numpy(frames: Any) -> Bytes:
             column (an Arrow array or chunked array).
 
     Returns:
-        `[frames, height, width, 3]` for a value, with `rows` before that for a column.
+        For a value, with `rows` before that for a column:
+
+        - `rgb24`: `[frames, height, width, 3]`
+        - `gray8`: `[frames, height, width]`
+        - `yuv420p` and `native`: `[frames, bytes]`, the planes Y, U, V of each frame one after
+          the other; docs/reference/expressions.md, `se.video.read`, says how to split them.
 
     Raises:
         InputError: It holds no frames, a row is null, or the rows of a column differ in shape.
