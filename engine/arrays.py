@@ -1,8 +1,8 @@
 """Frames as arrays: numpy and torch views of what `video.read` returns.
 
 The engine lays the frames of a batch out one after the other in one buffer, so a value is a
-block `[frames, height, width, 3]` (of `rgb24`) and a column whose rows agree in shape and frame count is a
-block `[rows, frames, height, width, 3]`. Both are views: nothing is copied unless a column
+block `[frames, height, width, 3]`, for `rgb24`, and a column whose rows agree in shape and frame
+count is a block `[rows, frames, height, width, 3]`. Both are views: nothing is copied unless a column
 comes in several chunks, or as Python objects.
 
 Where the bytes of a frame are more than `frame_shape` says (`yuv420p`; `native` with several
@@ -73,7 +73,8 @@ def _view(frames: Any) -> Bytes:
         case pa.ChunkedArray():
             chunks = [c for c in frames.chunks if len(c)] or [_empty_chunk(frames)]
             blocks = [_column(chunk) for chunk in chunks]
-            _require_one_shape([block.shape[1:] for block in blocks], "chunk")
+            _require_one_count([block.shape[1] for block in blocks], "each row of chunk")
+            _require_one_shape([block.shape[2:] for block in blocks], "chunk")
             return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         case pa.StructArray():
             return _column(frames)
@@ -93,13 +94,14 @@ def _column(array: pa.Array) -> Bytes:
     if array.null_count:
         row = array.is_null().index(True).as_py()
         raise InputError(
-            f'row {row} is null: read with on_error="skip", or drop null rows first'
+            f"row {row} is null: leave out rows without a video by where=video.is_not_null(), "
+            'and rows that fail by on_error="skip"'
         )
     lists = array.field("frames")
     shapes = array.field("frame_shape").to_pylist()
     offsets = lists.offsets.to_numpy()
     _require_one_shape(shapes, "row")
-    _require_one_shape([(int(n),) for n in np.diff(offsets)], "row")
+    _require_one_count(np.diff(offsets).tolist(), "row")
     if not shapes:
         return np.empty((0, 0, 0, 0, 3), np.uint8)
     block = _block(lists.values[offsets[0] : offsets[-1]], shapes[0])
@@ -137,7 +139,17 @@ def _require_one_shape(shapes: Sequence[Sequence[int]], what: str) -> None:
         if shape != shapes[0]:
             raise InputError(
                 f"{what} {i} has shape {list(shape)}, {what} 0 has {list(shapes[0])}: "
-                "convert such rows one by one"
+                "read with height= and width= for one shape, or convert rows one by one"
+            )
+
+
+def _require_one_count(counts: Sequence[int], what: str) -> None:
+    for i, count in enumerate(counts):
+        if count != counts[0]:
+            raise InputError(
+                f"{what} {i} has {count} frames, {what} 0 has {counts[0]}: choose as many of each "
+                'clip, with short ones left out by where=video["index"]["frame_count"] >= n, '
+                "or convert rows one by one"
             )
 
 

@@ -61,8 +61,8 @@ class Blob:
 
         Args:
             uri: A local path (a relative one is taken from the working directory, `~` is the
-                home folder), a `file://`
-                URI, or the URI of an object in a store, which is kept as it is.
+                home folder), a `file://` URI, or the URI of an object in a store, which is kept
+                as it is. A write takes local files only: stores are not offered yet.
             size: Its length in bytes, where that is known.
 
         Raises:

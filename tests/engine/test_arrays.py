@@ -93,12 +93,15 @@ def test_no_rows_and_no_frames_keep_their_axes(pixels: np.ndarray) -> None:
 
 
 def test_what_cannot_be_one_block_is_refused_by_row(pixels: np.ndarray) -> None:
-    with pytest.raises(InputError, match="row 1 is null"):
+    with pytest.raises(InputError, match=r"row 1 is null: .*is_not_null\(\)"):
         to_numpy(pa.array([value(pixels[0]), None], FRAMES))
-    with pytest.raises(InputError, match=r"row 1 has shape \[1\], row 0 has \[2\]"):
+    with pytest.raises(InputError, match=r"row 1 has 1 frames, row 0 has 2: .*frame_count"):
         to_numpy(column([pixels[0], pixels[0][:1]]))
-    with pytest.raises(InputError, match=r"row 1 has shape \[4, 4, 3\]"):
+    with pytest.raises(InputError, match=r"row 1 has shape \[4, 4, 3\].* height= and width="):
         to_numpy(column([pixels[0], pixels[0][:, :, :4]]))
+    chunks = pa.chunked_array([column([pixels[0]]), column([pixels[0][:1]])])
+    with pytest.raises(InputError, match=r"each row of chunk 1 has 1 frames, .* 0 has 2"):
+        to_numpy(chunks)
     with pytest.raises(InputError, match="the frames value is null"):
         to_numpy(pa.scalar(None, FRAMES))
     with pytest.raises(InputError, match="got int64"):
