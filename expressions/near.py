@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from .dtypes import RESERVED_PREFIX
+
 
 def near_names(name: str, names: Iterable[str]) -> str:
     """The end of a sentence that says a name is unknown.
@@ -14,7 +16,8 @@ def near_names(name: str, names: Iterable[str]) -> str:
     >>> near_names("zzz", ["clip_id", "label", "video"])
     "; there are 'clip_id', 'label', 'video'"
     """
-    known = [str(n) for n in names]
+    # A plan has columns of our own, which nobody asks for.
+    known = [str(n) for n in names if not str(n).startswith(RESERVED_PREFIX)]
     folded: dict[str, str] = {}
     for n in known:
         folded.setdefault(n.lower(), n)

@@ -419,6 +419,12 @@ def test_key_tables(case: Refused, db: Marey, unchanged: Table) -> None:
         ColumnNotFoundError,
         "did you mean 'label'",
     ),
+    (
+        "a column near none",
+        lambda db, t: t.delete("zzz = 'a'"),
+        ColumnNotFoundError,
+        "there are 'k', .*(?<!__marey_place')$",
+    ),
     ("half a condition", lambda db, t: t.delete("label ="), QueryError, "(?i)expected"),
     ("a number to delete", lambda db, t: t.delete(5), ExpressionError, "got int"),
     (
