@@ -39,6 +39,7 @@ _STEPS_PER_SECOND = 500_000
 _MOST_TICKS = 0x7FFF_FFFF
 _MOST_PIXELS = 0xFFFF
 _LENGTH_SIZE = 4
+_MOST_HELD_BACK = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def remux_frames(
 
     Raises:
         FrameRangeError: A frame that the clip does not have, or none at all.
-        UnsupportedError: Audio; or a file whose times do not fit their fields.
+        UnsupportedError: Audio; a file whose times do not fit their fields; or frames that one
+            edit cannot present (`plan_remux`).
     """
     if audio:
         raise UnsupportedError("video_remux with audio => true: sound is not carried over yet")
@@ -89,8 +91,15 @@ def remux_frames(
 
 
 def plan_remux(index: FrameIndex, frames: Int64s) -> RemuxPlan:
-    """Which samples a file with these frames (ascending, each once) holds."""
-    targets = np.unique(index.frame_sample[frames].astype(np.int64))
+    """Which samples a file with these frames (ascending, each once) holds.
+
+    Raises:
+        UnsupportedError: The clip's edit list shows one picture as several of the frames, or
+            goes back to an earlier one: decoding order would not be that of the clip.
+    """
+    shown = index.frame_sample[frames].astype(np.int64)
+    _check_one_pass(index, frames, shown)
+    targets = np.unique(shown)
     whole = [
         plan_whole_from(index, start, shown)
         for start, shown in split_targets(targets, index.idr_before[targets])
@@ -103,6 +112,26 @@ def plan_remux(index: FrameIndex, frames: Int64s) -> RemuxPlan:
     if less and all(can_rewrite(index, c.samples) for c in closures):
         return RemuxPlan("rewritten", tuple(closures))
     return RemuxPlan("whole", tuple(whole))
+
+
+def _check_one_pass(index: FrameIndex, frames: Int64s, shown: Int64s) -> None:
+    """Refuse frames that decoding each picture once, in the clip's order, cannot present."""
+    samples, counts = np.unique(shown, return_counts=True)
+    if len(samples) < len(shown):
+        twice = frames[shown == samples[np.argmax(counts > 1)]].tolist()
+        raise UnsupportedError(
+            f"frames {twice[0]} and {twice[1]} are one picture: an edit list that repeats "
+            "pictures is not carried over"
+        )
+    # A decoder holds at most 16 frames back (A.3.1): two samples each where they are fields.
+    period, sample = np.diff(index.idr_before[shown]), np.diff(shown)
+    back = np.flatnonzero((period < 0) | (sample < -_MOST_HELD_BACK))
+    if len(back):
+        first, second = frames[back[0] : back[0] + 2].tolist()
+        raise UnsupportedError(
+            f"frame {second} comes out of a decoder before frame {first}: an edit list that "
+            "goes back in time is not carried over"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ import pytest
 from marey.errors import FrameRangeError, UnsupportedError
 from marey.video.clips import RECIPES
 from marey.video.index.build import build_frame_index
+from marey.video.mp4.headers import Edit
+from marey.video.mp4.movie import read_movie
+from marey.video.mp4.write import TrackSpec, build_mp4
 from marey.video.remux import plan_remux, remux_frames
 from marey.video.source import ByteRange, BytesReader
 from marey.video.timing import Timebase
@@ -149,3 +152,56 @@ def test_pictures_wider_than_their_field_are_refused(clip: Callable[[str], bytes
         remux_frames(
             replace(index, parameter_sets=tuple(sets)), np.array([0]), BytesReader(data)
         )
+
+
+@pytest.mark.parametrize(
+    ("edits", "frames", "message"),
+    [
+        ([(6, 2), (6, 2)], [0, 6], "frames 0 and 6 are one picture"),
+        ([(9, 20), (9, 14)], [0, 4, 15], "frames 0 and 15 are one picture"),
+        ([(6, 20), (6, 2)], [3, 9], "frame 9 comes out of a decoder before frame 3"),
+        (
+            [(3, 40), (3, 28), (3, 2)],
+            [0, 3, 6],
+            "frame 3 comes out of a decoder before frame 0",
+        ),
+    ],
+)
+def test_frames_that_one_pass_cannot_show_are_refused(
+    edits: list[tuple[int, int]], frames: list[int], message: str, clip: Callable[[str], bytes]
+) -> None:
+    """Edits, in frames from `(length, start)`, that repeat pictures or go back in time."""
+    data = with_edits(clip("closed_gops"), [Edit(512 * n, 512 * at) for n, at in edits])
+    index = build_frame_index(BytesReader(data)).index
+    for k in range(index.frame_count):
+        remux_frames(index, np.array([k]), BytesReader(data))
+    with pytest.raises(UnsupportedError, match=message):
+        remux_frames(index, np.array(frames), BytesReader(data))
+
+
+def test_edits_that_go_forward_are_followed(
+    clip: Callable[[str], bytes], full_decode: Any
+) -> None:
+    data = with_edits(clip("closed_gops"), [Edit(512 * 6, 512 * 2), Edit(512 * 6, 512 * 20)])
+    index = build_frame_index(BytesReader(data)).index
+    frames = full_decode(data)
+    file = remux_frames(index, np.array([1, 5, 6, 11]), BytesReader(data))
+    assert [f.planes for f in full_decode(file)] == [frames[k].planes for k in (1, 5, 6, 11)]
+
+
+def with_edits(data: bytes, edits: list[Edit]) -> bytes:
+    """The clip's track in a new file, with another edit list."""
+    track = read_movie(BytesReader(data)).tracks[0]
+    samples = track.samples
+    spec = TrackSpec(
+        descriptions=tuple(d.entry for d in track.descriptions),
+        timescale=track.timescale,
+        sizes=samples.size,
+        durations_ticks=samples.duration_ticks,
+        composition_offsets_ticks=samples.composition_offset_ticks,
+        sync=samples.sync,
+        edits=tuple(edits),
+    )
+    layout = build_mp4([spec], timescale=track.timescale)
+    ends = zip(samples.offset.tolist(), (samples.offset + samples.size).tolist(), strict=True)
+    return b"".join((layout.head, layout.mdat_header, *(data[a:b] for a, b in ends)))
