@@ -1,9 +1,9 @@
 """Frames as arrays: numpy and torch views of what `video.read` returns.
 
 The engine lays the frames of a batch out one after the other in one buffer, so a value is a
-block `[frames, height, width, 3]`, for `rgb24`, and a column whose rows agree in shape and frame
-count is a block `[rows, frames, height, width, 3]`. Both are views: nothing is copied unless a column
-comes in several chunks, or as Python objects.
+block `[frames, height, width, 3]`, for `rgb24`, and a column whose rows agree in shape and
+frame count is a block `[rows, frames, height, width, 3]`. Both are views: nothing is copied
+unless a column comes in several chunks, or as Python objects.
 
 Where the bytes of a frame are more than `frame_shape` says (`yuv420p`; `native` with several
 planes or above 8 bits), the last axis is the packed bytes: `[frames, bytes]`.
@@ -147,8 +147,8 @@ def _require_one_count(counts: Sequence[int], what: str) -> None:
     for i, count in enumerate(counts):
         if count != counts[0]:
             raise InputError(
-                f"{what} {i} has {count} frames, {what} 0 has {counts[0]}: choose as many of each "
-                'clip, with short ones left out by where=video["index"]["frame_count"] >= n, '
+                f"{what} {i} has {count} frames, {what} 0 has {counts[0]}: choose as many of "
+                'each clip, leave out short ones by where=video["index"]["frame_count"] >= n, '
                 "or convert rows one by one"
             )
 
