@@ -31,6 +31,12 @@ _TOKEN = re.compile(
 
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
+_MOST_OPERATORS = 2000
+"""DataFusion goes a level deeper for each; at some five thousand its stack ends, and with it
+the process."""
+
+_OPERATORS = frozenset({"and", "or", "union", "+", "*", "/", "%", "|", "::"})
+
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -100,6 +106,10 @@ def line_and_column(sql: str, at: int) -> tuple[int, int]:
     return sql.count("\n", 0, at) + 1, at - sql.rfind("\n", 0, at)
 
 
+def _is_operator(token: Token) -> bool:
+    return token.kind in ("word", "symbol") and token.text.lower() in _OPERATORS
+
+
 class TokenText:
     """The tokens of a text, and how to move among them; positions are places in `tokens`."""
 
@@ -107,12 +117,18 @@ class TokenText:
         """Cut a text into tokens.
 
         Raises:
-            QueryError: It is no text.
+            QueryError: It is no text, or has too many operators for DataFusion to plan.
         """
         if not isinstance(sql, str):
             raise QueryError(f"SQL is text, found {type(sql).__name__}")
         self.sql = sql
         self.tokens = tokenize(sql)
+        operators = sum(map(_is_operator, self.tokens))
+        if operators > _MOST_OPERATORS:
+            raise QueryError(
+                f"the text has {operators} operators, {_MOST_OPERATORS} are planned at most: "
+                "for many values of one column write IN (...)"
+            )
         self._closes = _matching_brackets(self.tokens)
 
     def __len__(self) -> int:

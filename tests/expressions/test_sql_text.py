@@ -133,3 +133,13 @@ def test_a_message_nobody_foresaw_stays_a_query_error() -> None:
     error = plan_error(rewrite_sql("SELECT 1"), "the moon is full")
     assert type(error) is QueryError
     assert str(error) == "the moon is full"
+
+
+@pytest.mark.parametrize("operator", ["or", "AND", "+", "||", "::int +", "union all select"])
+def test_more_operators_than_can_be_planned_are_refused(operator: str) -> None:
+    few = f"SELECT a {operator} " * 300
+    assert rewrite_sql(few).text == few
+    with pytest.raises(QueryError, match=r"has \d+ operators, 2000 are planned at most"):
+        rewrite_sql(f"SELECT a {operator} " * 2001)
+    strings = "SELECT 'a or b + c', " * 3000
+    assert rewrite_sql(strings).text == strings
