@@ -32,7 +32,7 @@ def to_numpy(frames: Any) -> Bytes:
 
     Args:
         frames: A row's value (an Arrow scalar, or the dict that `as_py` makes of it), or a
-            column (an Arrow array or chunked array).
+            column (an Arrow array or chunked array, a Series of pandas or polars).
 
     Returns:
         For a value, with `rows` before that for a column:
@@ -85,6 +85,8 @@ def _view(frames: Any) -> Bytes:
             return _block(frames["frames"].values, frames["frame_shape"].as_py())
         case Mapping() if "frames" in frames and "frame_shape" in frames:
             return _objects(frames["frames"], frames["frame_shape"])
+    if type(frames).__name__ == "Series" and hasattr(frames, "to_list"):
+        return _series(frames.to_list())
     kind = frames.type if isinstance(frames, pa.Array | pa.Scalar) else type(frames).__name__
     raise InputError(f"expected what video.read returns (a value or a column), got {kind}")
 
@@ -106,6 +108,17 @@ def _column(array: pa.Array) -> Bytes:
         return np.empty((0, 0, 0, 0, 3), np.uint8)
     block = _block(lists.values[offsets[0] : offsets[-1]], shapes[0])
     return block.reshape(len(array), -1, *block.shape[1:]) if len(block) else block[None]
+
+
+def _series(values: Sequence[Any]) -> Bytes:
+    for row, value in enumerate(values):
+        # pandas has None or NaN where there is no value.
+        if not isinstance(value, Mapping):
+            raise InputError(f"row {row} holds no frames but {value!r}: drop such rows first")
+    blocks = [_view(value) for value in values]
+    _require_one_count([len(block) for block in blocks], "row")
+    _require_one_shape([block.shape[1:] for block in blocks], "row")
+    return np.stack(blocks) if blocks else np.empty((0, 0, 0, 0, 3), np.uint8)
 
 
 def _block(frames: pa.StructArray, shape: Sequence[int]) -> Bytes:

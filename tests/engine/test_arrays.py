@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -90,6 +92,27 @@ def test_no_rows_and_no_frames_keep_their_axes(pixels: np.ndarray) -> None:
     none = pa.array([value(pixels[0][:0], [4, 5, 3])], FRAMES)
     assert to_numpy(none).shape == (1, 0, 4, 5, 3)
     assert to_numpy(none[0]).shape == (0, 4, 5, 3)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_series_is_a_column(library: str, pixels: np.ndarray) -> None:
+    table = pa.table({"f": column(list(pixels))})
+    series = table.to_pandas()["f"] if library == "pandas" else pl.from_arrow(table)["f"]
+    assert np.array_equal(to_numpy(series), pixels)
+    assert to_numpy(series[:0]).shape == (0, 0, 0, 0, 3)
+    ragged = pa.table({"f": column([pixels[0], pixels[0][:1]])})
+    gone = pa.table({"f": pa.array([value(pixels[0]), None], FRAMES)})
+    for bad, says in ((ragged, "row 1 has 1 frames"), (gone, "row 1 holds no frames but None")):
+        series = bad.to_pandas()["f"] if library == "pandas" else pl.from_arrow(bad)["f"]
+        with pytest.raises(InputError, match=says):
+            to_numpy(series)
+
+
+def test_a_series_of_anything_else_is_refused() -> None:
+    with pytest.raises(InputError, match="row 0 holds no frames but 1"):
+        to_numpy(pd.Series([1, 2]))
+    with pytest.raises(InputError, match="got dict"):
+        to_numpy(pl.Series([{"a": 1}]))
 
 
 def test_what_cannot_be_one_block_is_refused_by_row(pixels: np.ndarray) -> None:
