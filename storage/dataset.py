@@ -136,7 +136,13 @@ class Dataset:
 
     def _version_by(self, latest: datetime) -> int:
         versions = self.versions()
-        past = [v.number for v in versions if v.time <= latest.astimezone()]
+        # A time without a zone is local; the first and the last of all have no other zone.
+        local = latest.tzinfo is None
+        past = [
+            v.number
+            for v in versions
+            if (v.time.replace(tzinfo=None) if local else v.time) <= latest
+        ]
         if not past:
             raise NotFoundError(
                 f"no version of {self.uri} by {latest.isoformat()}, "

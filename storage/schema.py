@@ -145,11 +145,11 @@ def check_name(name: str) -> str:
     """Refuse a column name that storage could not address.
 
     Raises:
-        InputError: It is empty, holds a dot or a backtick, or is reserved.
+        InputError: It is empty, holds a dot, a backtick or a zero, or is reserved.
     """
-    if not name or "." in name or "`" in name:
+    if not name or any(character in name for character in ".`\0"):
         raise InputError(
-            f"column {name!r}: a name has at least one character, no '.' and no '`'"
+            f"column {name!r}: a name has at least one character, no '.', no '`' and no zero"
         )
     if name.startswith("__marey") or name in _LANCE_COLUMNS:
         raise InputError(f"column {name!r}: the name is reserved")

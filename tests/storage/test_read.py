@@ -179,6 +179,9 @@ def test_versions_and_snapshots(filled: Dataset) -> None:
     assert filled.at(dt.datetime.now(dt.UTC)).version == filled.version
     with pytest.raises(NotFoundError, match=r"no version of .* by 2001"):
         filled.at(dt.datetime(2001, 1, 1))
+    with pytest.raises(NotFoundError, match="by 0001-01-01"):
+        filled.at(dt.datetime.min)
+    assert filled.at(dt.datetime.max).version == filled.version
     for number in (0, -1, 99):
         with pytest.raises(NotFoundError, match="version"):
             filled.at(number)

@@ -283,7 +283,9 @@ def test_faulty_videos_are_named_with_their_column(clips: Dataset, video: MakeVi
         clips.write(pa.table({"clip_id": [1], "video": [3]}))
 
 
-@pytest.mark.parametrize("name", ["", "a.b", "a`b", "__marey_row", "_rowid", "_rowaddr"])
+@pytest.mark.parametrize(
+    "name", ["", "a.b", "a`b", "a\0b", "__marey_row", "_rowid", "_rowaddr"]
+)
 def test_a_name_that_storage_could_not_address_is_refused(clips: Dataset, name: str) -> None:
     with pytest.raises(InputError, match="column "):
         clips.write(pa.table([pa.array([1]), pa.array([2])], names=["clip_id", name]))
