@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
+from urllib.parse import unquote, urlsplit
 
 from ..errors import ConfigError
 from ..expressions.node import Expr
@@ -38,7 +39,7 @@ class Marey:
         config: Settings.
 
     Raises:
-        ConfigError: There is no root.
+        ConfigError: There is no root, or a setting cannot be.
     """
 
     def __init__(
@@ -55,7 +56,8 @@ class Marey:
             )
         if config is not None and not isinstance(config, EngineConfig):
             raise ConfigError(f"config must be an EngineConfig, got {config!r}")
-        self._workspace = Workspace(found, storage_options, config or EngineConfig())
+        options = _storage_options(storage_options)
+        self._workspace = Workspace(_root(found), options, config or EngineConfig())
 
     @property
     def root(self) -> str:
@@ -127,3 +129,26 @@ class Marey:
 
     def __repr__(self) -> str:
         return f"Marey({self.root!r})"
+
+
+def _root(given: object) -> str:
+    """A folder, or the URI of a place in an object store."""
+    root = os.fspath(given) if isinstance(given, str | os.PathLike) else given
+    if not isinstance(root, str):
+        raise ConfigError(f"root must be a path or a URI, got {type(given).__name__}")
+    if not root.startswith("file://"):
+        return root
+    place = urlsplit(root)
+    if place.netloc not in ("", "localhost") or not place.path:
+        raise ConfigError(f"root: expected file:///absolute/path, got {root!r}")
+    return unquote(place.path)
+
+
+def _storage_options(given: object) -> dict[str, str]:
+    options = {} if given is None else given
+    if not isinstance(options, Mapping) or not all(
+        isinstance(part, str) for item in options.items() for part in item
+    ):
+        # Values may be secrets: they are not shown.
+        raise ConfigError("storage_options must be a mapping of strings to strings")
+    return dict(options)

@@ -1,10 +1,14 @@
 """Settings are checked when they are made."""
 
 import pickle
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from marey import Marey
 from marey.engine.config import EngineConfig
 from marey.errors import ConfigError
 
@@ -49,3 +53,25 @@ def test_a_whole_number_of_numpy_is_one() -> None:
         EngineConfig(batch_rows=np.True_)
     with pytest.raises(ConfigError, match=r"batch_rows must be a whole number"):
         EngineConfig(batch_rows=np.float64(2))
+
+
+@pytest.mark.parametrize(
+    ("root", "options", "message"),
+    [
+        (5, None, "root must be a path or a URI, got int"),
+        (b"data", None, "root must be a path or a URI, got bytes"),
+        ("file://elsewhere/data", None, "expected file:///absolute/path"),
+        ("data", 5, "storage_options must be a mapping of strings"),
+        ("data", {"secret": 5}, "storage_options must be a mapping of strings"),
+    ],
+)
+def test_what_is_no_root_is_refused(root: Any, options: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Marey(root, storage_options=options)
+
+
+def test_a_file_uri_is_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "a b"
+    Marey(folder).project("p").create_table("t", key_schema={"k": pa.int64()})
+    db = Marey(folder.as_uri())
+    assert (db.root, db.project("p").list_tables()) == (str(folder), ["t"])
