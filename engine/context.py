@@ -92,6 +92,11 @@ class QueryContext:
         self._columns.append(column)
         return len(self._columns) - 1
 
+    @property
+    def has_videos(self) -> bool:
+        """Whether a table of the query has a video column."""
+        return bool(self._columns)
+
     def column(self, table: int) -> VideoColumn:
         """A video column by its number."""
         return self._columns[table]

@@ -36,7 +36,7 @@ from .requests import finished_schema
 from .result import Readable
 from .run import SmallResult, finish_batches
 from .sql_tables import SqlTables, video_columns
-from .sql_uses import refuse_use_of_frames
+from .sql_uses import hidden_queries, refuse_use_of_frames
 from .started import Started
 from .workspace import Workspace
 
@@ -76,9 +76,8 @@ class SqlQuery(Readable):
                 raise
             self._sql = rewrite_sql(text, videos, single_times=True)
             planned = self._plan(session, context)
-        if self._sql.text != text or "unnest" in text.lower():
-            # An index path or a call: there are videos, which not everything can be done to.
-            refuse_use_of_frames(planned.logical_plan(), partial(_fields, session))
+        if context.has_videos:
+            self._refuse_uses(planned, session, context)
         self._columns = _OutputColumns(self._sql, planned.schema())
         self._schema = finished_schema(self._columns.schema)
 
@@ -160,6 +159,19 @@ class SqlQuery(Readable):
             )
         except Exception as error:
             raise cause(error, context, translate=self._translate) from error
+
+    def _refuse_uses(
+        self, planned: DataFrame, session: SessionContext, context: QueryContext
+    ) -> None:
+        """Refuse what SQL can do with handles and requests, and nobody with videos."""
+        fields = partial(_fields, session)
+        refuse_use_of_frames(planned.logical_plan(), fields)
+        if hidden_queries(planned.logical_plan()):
+            try:
+                optimized = planned.optimized_logical_plan()
+            except Exception as error:
+                raise cause(error, context, translate=self._translate) from error
+            refuse_use_of_frames(optimized, fields)
 
     def _require_same_columns(self, planned: pa.Schema) -> None:
         """Refuse a run of other columns than `schema` says: what `*` stands for can move."""

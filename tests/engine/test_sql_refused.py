@@ -78,6 +78,74 @@ def test_frames_are_not_looked_into_before_they_are_made(
 
 
 @pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("SELECT a.video = b.video FROM p.t a, p.t b", "^a.video = b.video: videos have no"),
+        ("SELECT k FROM p.t WHERE video IN (video)", "IN"),
+        ("SELECT k FROM p.t WHERE video BETWEEN video AND video", "BETWEEN"),
+        ("SELECT CASE video WHEN video THEN 1 END FROM p.t", "p.t.video = p.t.video"),
+        ("SELECT nullif(video, video) FROM p.t", "nullif"),
+        ("SELECT k FROM p.t ORDER BY video", "^ORDER BY p.t.video: .* p.t.video.index.width$"),
+        ("SELECT max(video) FROM p.t", r"max\(p.t.video\)"),
+        ("SELECT count(DISTINCT video) FROM p.t", "DISTINCT"),
+        ("SELECT first_value(k ORDER BY video) FROM p.t", "ORDER BY p.t.video"),
+        ("SELECT max(video) OVER () FROM p.t", r"max\(p.t.video\) OVER"),
+        ("SELECT lag(k) OVER (ORDER BY k, video) FROM p.t", "ORDER BY p.t.video"),
+        ("SELECT a.k FROM p.t a JOIN p.t b ON a.video = b.video", "a.video = b.video"),
+        ("SELECT a.k FROM p.t a JOIN p.t b USING (video)", "compare a.video"),
+        ("SELECT a.k FROM p.t a NATURAL JOIN p.t b", "compare a.video"),
+        ("SELECT video FROM p.t EXCEPT SELECT video FROM p.t", "EXCEPT"),
+        ("SELECT k FROM p.t WHERE video IN (SELECT video FROM p.t)", "IN"),
+        (
+            "SELECT k FROM p.t a WHERE EXISTS (SELECT 1 FROM p.t b WHERE a.video = b.video)",
+            "videos have no order",
+        ),
+        ("SELECT CAST(video AS varchar) FROM p.t", "CAST"),
+        ("SELECT video['__marey_row'] FROM p.t", "videos have no order"),
+        ("SELECT arrow_typeof(video) FROM p.t", "arrow_typeof"),
+    ],
+)
+def test_videos_are_neither_compared_nor_sorted(text: str, says: str, db: Marey) -> None:
+    with pytest.raises(QueryError, match=says):
+        db.sql(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT k FROM p.t WHERE video IS NOT NULL",
+        "SELECT coalesce(video, video) AS v FROM p.t",
+        "SELECT video, count(*) AS n FROM p.t GROUP BY video",
+        "SELECT lag(video) OVER (PARTITION BY video ORDER BY k) AS v FROM p.t",
+        "SELECT k FROM p.t WHERE k IN (SELECT k FROM p.t WHERE video IS NULL)",
+        "SELECT first_value(video ORDER BY k) AS v FROM p.t GROUP BY label",
+        "SELECT k FROM p.t ORDER BY video.index.width",
+        "SELECT max(video.index.width) FROM p.t",
+        "SELECT " + " + ".join(["video.index.width"] * 300) + " AS n FROM p.t",
+        "SELECT k FROM p.t WHERE "
+        + " OR ".join(f"k = {n} AND label = 'x'" for n in range(600)),
+    ],
+)
+def test_videos_are_passed_on(text: str, db: Marey) -> None:
+    assert db.sql(text).to_table().num_rows <= 2
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"SELECT max(f) OVER () FROM {WITHIN}", r"max\(f\) OVER"),
+        (f"SELECT lag(k) OVER (ORDER BY f) FROM {WITHIN}", "ORDER BY"),
+        (f"SELECT first_value(k ORDER BY f) FROM {WITHIN}", "ORDER BY x.f"),
+    ],
+)
+def test_windows_and_ordered_aggregates_look_into_no_frames(
+    text: str, says: str, db: Marey
+) -> None:
+    with pytest.raises(UnsupportedError, match=says):
+        db.sql(text)
+
+
+@pytest.mark.parametrize(
     ("text", "error", "says"),
     [
         ("SELECT labell FROM p.t", ColumnNotFoundError, "^no column 'labell'; .*'label'\\?$"),
