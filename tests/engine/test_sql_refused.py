@@ -133,7 +133,7 @@ def test_videos_are_passed_on(text: str, db: Marey) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (f"SELECT max(f) OVER () FROM {WITHIN}", r"max\(f\) OVER"),
+        (f"SELECT max(f) OVER () FROM {WITHIN}", r"max\(x.f\) OVER"),
         (f"SELECT lag(k) OVER (ORDER BY f) FROM {WITHIN}", "ORDER BY"),
         (f"SELECT first_value(k ORDER BY f) FROM {WITHIN}", "ORDER BY x.f"),
     ],
