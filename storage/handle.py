@@ -2,8 +2,8 @@
 
 Lance runs threads, and a fork copies none of them: a dataset that is used on the other side of
 one hangs or crashes now and then, even if it is opened anew there. So a `Handle` knows its
-process and refuses another. It pickles by URI and version: spawned workers open it for
-themselves.
+process and refuses another, and none is opened on the other side. It pickles by URI and
+version: spawned workers open it for themselves.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ _INDEX_CACHE_BYTES = 16 << 20
 _RUST_PLACE = re.compile(r",? (?:/[^\s,]+|[\w/.-]+)\.rs:\d+:\d+.*$", re.DOTALL)
 
 
+_USERS: list[int] = []
+"""The process that first opened a dataset; a fork copies the list. State of the module, as
+Lance's threads are state of the process."""
+
+
 class Handle:
     """A dataset at one version, with what its metadata says about the table."""
 
@@ -81,10 +86,7 @@ class Handle:
             UnsupportedError: The process was forked after the dataset was opened.
         """
         if self._process != os.getpid():
-            raise UnsupportedError(
-                f"{self.uri} was opened before this process was forked, and Lance's threads do "
-                "not survive that: start workers with multiprocessing's 'spawn' method"
-            )
+            raise _forked(f"{self.uri} was opened")
 
     @property
     def lance(self) -> LanceDataset:
@@ -133,6 +135,7 @@ class Handle:
     def _open(self, version: int | None) -> LanceDataset:
         if version is not None and (type(version) is not int or version < 1):
             raise NotFoundError(f"versions of {self.uri} count from 1, found {version!r}")
+        _claim_process(self.uri)
         try:
             opened = lance.dataset(
                 self.uri,
@@ -151,6 +154,20 @@ class Handle:
             raise StorageError(f"{self.uri}: {lance_message(error)}") from error
         _check_format(self.uri, opened.schema_metadata)
         return opened
+
+
+def _claim_process(uri: str) -> None:
+    if not _USERS:
+        _USERS.append(os.getpid())
+    if _USERS[0] != os.getpid():
+        raise _forked(f"{uri} cannot be opened: a table was opened")
+
+
+def _forked(what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{what} before this process was forked, and Lance's threads do not survive that: "
+        "start workers with multiprocessing's 'spawn' method"
+    )
 
 
 def _reopen(uri: str, version: int, storage_options: StorageOptions) -> Handle:

@@ -182,6 +182,7 @@ def test_a_reference_says_where_and_how_large(uri: str, size: int) -> None:
 FORK = """
 import os, pickle, sys
 from marey.errors import UnsupportedError
+from marey.storage.dataset import open_dataset
 
 table = pickle.loads(bytes.fromhex(sys.argv[1]))
 wanted = [(row, 0, 1) for row in range(8)]
@@ -195,13 +196,15 @@ if child == 0:
         lambda: table.count(),
         lambda: table.refresh(),
         lambda: table.at(table.version),
+        lambda: open_dataset(table.uri),
+        lambda: pickle.loads(bytes.fromhex(sys.argv[1])),
     ):
         try:
             call()
         except UnsupportedError as error:
             refused += "'spawn'" in str(error)
     os._exit(refused)
-assert os.WEXITSTATUS(os.waitpid(child, 0)[1]) == 5
+assert os.WEXITSTATUS(os.waitpid(child, 0)[1]) == 7
 assert table.read_ranges("video", wanted) == before
 """
 
