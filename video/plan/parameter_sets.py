@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ...errors import UnsupportedError
 from ..h264.avcc import AvcConfig, build_avcc
 from ..index.frames import FrameIndex, Int64s, ParameterSets
 
@@ -16,6 +17,9 @@ _START_CODE = b"\x00\x00\x00\x01"
 # An avcC record counts sequence parameter sets in 5 bits and picture parameter sets in 8.
 _MOST_SPS = 31
 _MOST_PPS = 255
+# Sets that are sent again, in all: a stream can change a small one thousands of times beside
+# large ones that hang on it.
+_MOST_SENT_AGAIN = 64 << 20
 
 
 def extradata(sets: ParameterSets, nal_length_size: int) -> bytes:
@@ -45,7 +49,11 @@ def first_prefix(sets: ParameterSets, nal_length_size: int) -> bytes:
 
 
 def prefixes(index: FrameIndex, samples: Int64s) -> Mapping[int, bytes]:
-    """What to put before which of the samples, given `extradata` of the first one's sets."""
+    """What to put before which of the samples, given `extradata` of the first one's sets.
+
+    Raises:
+        UnsupportedError: It comes to more than 64 MiB.
+    """
     if not len(samples):
         return {}
     first = int(samples[0])
@@ -55,6 +63,7 @@ def prefixes(index: FrameIndex, samples: Int64s) -> Mapping[int, bytes]:
         found[first] = prefix
     if index.parameter_sets[-1].first_sample <= first:
         return found
+    sent = 0
     for sample in samples.tolist():
         sets = index.parameter_sets_at(sample)
         if sets is delivered:
@@ -64,6 +73,12 @@ def prefixes(index: FrameIndex, samples: Int64s) -> Mapping[int, bytes]:
         # A picture parameter set stays bound to the sequence parameter set it was sent after.
         if any(nal in sets.sps for nal in changed):
             changed = [nal for nal in sets.sps if nal in changed] + list(sets.pps)
+        sent += sum(map(len, changed))
+        if sent > _MOST_SENT_AGAIN:
+            raise UnsupportedError(
+                f"{sent} bytes of parameter sets to send again by sample {sample}, "
+                f"expected at most {_MOST_SENT_AGAIN}"
+            )
         found[sample] = found.get(sample, b"") + _framed(changed, index.nal_length_size)
         delivered = sets
     return found

@@ -7,10 +7,12 @@ target; what a plan comes to is checked.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from marey.errors import UnsupportedError
 from marey.tests.fuzz.hostile_streams import PPS, SPS
 from marey.video.h264.pps import build_pps
 from marey.video.h264.sps import build_sps
@@ -50,6 +52,7 @@ def index_of(
         container="mp4",
         nal_length_size=4,
         source_bytes=N * 500,
+        colour=None,
     )
 
 
@@ -92,3 +95,26 @@ def test_every_tenth_frame_is_planned_for_no_more_than_all(name: str) -> None:
 def test_pictures_that_cannot_be_rewritten_share_one_run() -> None:
     plan = plan_read(CLIPS["and cannot be rewritten"], np.arange(0, N, 3))
     assert [run.strategy for run in plan.runs] == ["whole"]
+
+
+def test_large_sets_that_hang_on_a_changing_one_are_not_sent_for_ever() -> None:
+    index = CLIPS["every picture a start"]
+    first = index.parameter_sets[0]
+    large = tuple(bytes([8]) + bytes([n]) * 60_000 for n in range(100))
+    states = tuple(
+        replace(
+            first,
+            first_sample=i,
+            sps=(build_sps(replace(SPS, level_idc=50 + i % 2)),),
+            pps=large,
+        )
+        for i in range(0, N, 10)
+    )
+    chain = replace(
+        index,
+        flags=np.where(np.arange(N) == 0, FIRST, SampleFlag.REFERENCE).astype(np.uint16),
+        decode_from=np.zeros(N, np.int32),
+        parameter_sets=states,
+    )
+    with pytest.raises(UnsupportedError, match="bytes of parameter sets to send again"):
+        plan_read(chain, np.arange(N), force="whole")
