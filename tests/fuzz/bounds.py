@@ -2,7 +2,7 @@
 
 Each is indexed in a process of its own, whose CPU time and memory are compared with what
 docs/explanation/hostile-input.md promises: 2 s and 20 times an honest file's time, 200 MB and 4
-bytes a byte. The honest file has a kilobyte a picture. Times depend on the machine, so this is
+bytes a byte. The honest file has half a kilobyte a picture. Times depend on the machine, so this is
 no test.
 """
 
@@ -61,7 +61,7 @@ def _measure(data: bytes) -> tuple[float, float, str]:
 def _honest(size: int) -> bytes:
     clip = make_clip(
         ClipRecipe(
-            "honest: a kilobyte a picture",
+            "honest: half a kilobyte a picture",
             width=320,
             height=192,
             frames=250,
