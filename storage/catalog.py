@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -153,6 +154,8 @@ class Catalog:
             KEY_COLUMNS_KEY: json.dumps(keys.names),
         }
         empty = pa.schema(fields, metadata=metadata).empty_table()
+        if not _is_remote(uri):
+            _make_folder(Path(uri).parent)
         with translate_errors(f"create of {uri}"):
             try:
                 lance.write_dataset(
@@ -185,6 +188,7 @@ class Catalog:
     def _uri(self, project: str, name: str) -> str:
         _check_name("project", project)
         _check_name("table", name)
+        self._check_root()
         return f"{self._root.rstrip('/')}/{project}/{name}{_SUFFIX}"
 
     def _offer(self, project: str, name: str) -> str:
@@ -200,7 +204,21 @@ class Catalog:
             raise UnsupportedError(
                 f"{self._root}: tables of an object store cannot be listed yet"
             )
+        self._check_root()
         return Path(self._root)
+
+    def _check_root(self) -> None:
+        """Refuse a root that cannot hold tables; one that is not there yet can."""
+        if _is_remote(self._root):
+            return
+        try:
+            found = os.stat(self._root)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            raise StorageError(f"root {self._root!r}: {_reason(error)}") from error
+        if not stat.S_ISDIR(found.st_mode):
+            raise StorageError(f"root {self._root!r}: expected a folder, found a file")
 
 
 def _near(name: str, names: Iterable[str], what: str) -> str:
@@ -215,6 +233,19 @@ def _check_name(what: str, name: str) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InputError(f"{what} {name!r}: a name is made of letters, digits, '_' and '-'")
     return name
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make folder {str(folder)!r}: {_reason(error)}") from error
+    if not os.access(folder, os.W_OK):
+        raise StorageError(f"cannot write to folder {str(folder)!r}: permission denied")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _folders(path: Path) -> list[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...errors import NotFoundError
 from .options import AsJson, Root, TableName, Verbose, invocation, split_table_name
 from .render import Printer
 
@@ -22,6 +24,8 @@ def list_tables(
 ) -> None:
     """List the tables below the root."""
     db = invocation(context).database()
+    if "://" not in db.root and not Path(db.root).is_dir():
+        raise NotFoundError(f"no folder {db.root!r} (--root says where tables lie)")
     printer = Printer(as_json=as_json)
     tables = [
         db.project(project).table(name)

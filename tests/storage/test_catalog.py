@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,44 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     catalog = Catalog("~/data")
     assert catalog.root == str(tmp_path / "data")
     assert Catalog("s3://~/data").root == "s3://~/data"
+
+
+@pytest.mark.parametrize(
+    ("root", "says"),
+    [
+        ("file", r"root '.*file': expected a folder, found a file"),
+        ("file/below", r"root '.*below': Not a directory"),
+        ("nu\0l", "root .*: embedded null byte"),
+    ],
+)
+def test_a_root_that_is_no_folder_is_named(root: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    catalog = Catalog(tmp_path / root)
+    for use in (
+        catalog.projects,
+        lambda: catalog.tables("p"),
+        lambda: catalog.open_table("p", "t"),
+        lambda: catalog.create_table("p", "t", key_schema=KEY),
+    ):
+        with pytest.raises(StorageError, match=says):
+            use()
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self").exists(), reason="needs a place that takes no folder"
+)
+def test_a_root_that_cannot_be_made_is_named() -> None:
+    catalog = Catalog("/proc/none")
+    with pytest.raises(StorageError, match="cannot make folder '/proc/none/p': No such file"):
+        catalog.create_table("p", "t", key_schema=KEY)
+    assert catalog.projects() == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_root_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir(mode=0o555)
+    with pytest.raises(StorageError, match=r"cannot write to folder '.*/p': permission denied"):
+        Catalog(tmp_path).create_table("p", "t", key_schema=KEY)
 
 
 def test_the_key_is_kept_in_its_order(catalog: Catalog) -> None:
