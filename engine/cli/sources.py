@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from ...errors import DuplicateKeyError, InputError, SourceNotFoundError
+from .outcome import complain
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".3gp", ".h264", ".264")
 """What is looked for in folders; a file named outright may be called anything."""
+
+_OTHERS = (
+    *(".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"),
+    *(".hevc", ".h265", ".265", ".mxf"),
+)
+"""Videos that are not read: files so called are passed over, but not without a word."""
 
 KeyFrom = Literal["stem", "path", "number"]
 """`stem`: the file's name without its suffix. `path`: the path as it was given. `number`: the
@@ -29,9 +36,12 @@ def find_sources(paths: Iterable[Path]) -> list[Path]:
         InputError: A folder holds no video.
     """
     found: dict[str, Path] = {}
+    others: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = list(_videos_below(path))
+            below = list(_files_below(path))
+            inside = [file for file in below if file.name.lower().endswith(SUFFIXES)]
+            others += [file for file in below if file.name.lower().endswith(_OTHERS)]
             if not inside:
                 raise InputError(f"{str(path)!r} holds no file called *{', *'.join(SUFFIXES)}")
         elif path.exists():
@@ -40,14 +50,19 @@ def find_sources(paths: Iterable[Path]) -> list[Path]:
             raise SourceNotFoundError(f"no such file or folder: {str(path)!r}")
         for file in inside:
             found.setdefault(os.path.realpath(file), file)
+    if others:
+        complain(
+            f"passed over {len(others)} files of other kinds, such as {str(others[0])!r}: what "
+            f"is looked for in folders is called *{', *'.join(SUFFIXES)}"
+        )
     return list(found.values())
 
 
-def _videos_below(folder: Path) -> Iterator[Path]:
+def _files_below(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+            if not name.startswith("."):
                 yield Path(place, name)
 
 

@@ -29,6 +29,19 @@ def test_videos_at_any_depth_in_order(folder: Path) -> None:
     assert found(folder, ".") == ["b.mp4", "a/1.h264", "a/2.MOV"]
 
 
+def test_other_videos_are_passed_over_with_a_word(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find_sources([folder])
+    assert capsys.readouterr().err == ""
+    for name in ("a/x.mkv", "y.WEBM", ".z.avi"):
+        (folder / name).touch()
+    assert found(folder, ".") == ["b.mp4", "a/1.h264", "a/2.MOV"]
+    said = capsys.readouterr().err
+    assert said.startswith("marey: passed over 2 files of other kinds, such as ")
+    assert "y.WEBM" in said
+
+
 def test_files_named_outright_may_be_called_anything(folder: Path) -> None:
     assert found(folder, "notes.txt", ".d.mp4") == ["notes.txt", ".d.mp4"]
 
