@@ -13,7 +13,7 @@ whole ones are taken from the last IDR picture on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -177,6 +177,15 @@ def _carried_samples(
         yield held
 
 
+def _colour(index: FrameIndex) -> tuple[int, int, int, bool] | None:
+    """What the clip's container says of colours; of primaries and transfer nothing is kept."""
+    if index.colour is None:
+        return None
+    unspecified = 2  # ITU-T H.273
+    matrix_coefficients, full_range = astuple(index.colour)
+    return unspecified, unspecified, matrix_coefficients, full_range
+
+
 def _framing(index: FrameIndex, strategy: Strategy) -> int:
     """Bytes of length before the NAL units of a packet; 0 for start codes."""
     if strategy == "rewritten" and index.nal_length_size:
@@ -255,7 +264,11 @@ def _track(
             f"a file of pictures of {form.width}x{form.height}: MP4 has 16 bits for each"
         )
     entry = build_avc_entry(
-        extradata(sets, _LENGTH_SIZE), width=form.width, height=form.height, entry_format="avc1"
+        extradata(sets, _LENGTH_SIZE),
+        width=form.width,
+        height=form.height,
+        entry_format="avc1",
+        colour=_colour(index),
     )
     unseen = set(hidden)
     shown = np.array([s.source not in unseen for s in samples])

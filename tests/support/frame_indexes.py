@@ -8,7 +8,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from marey.video.h264.nal import NAL_PPS, NAL_SEI, NAL_SPS
-from marey.video.index.frames import FrameIndex, ParameterSets, PictureFormat, SampleFlag
+from marey.video.index.frames import (
+    ContainerColour,
+    FrameIndex,
+    ParameterSets,
+    PictureFormat,
+    SampleFlag,
+)
 from marey.video.timing import Timebase
 
 
@@ -94,6 +100,7 @@ def _index(
         container=chance.choice(("mp4", "annexb")),
         nal_length_size=chance.choice((0, 1, 2, 4)),
         source_bytes=int((offset + size).max()) + chance.randint(0, 100),
+        colour=chance.choice((None, ContainerColour(chance.randint(0, 14), narrow))),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..index.frames import PictureFormat
+from ..index.frames import ContainerColour, PictureFormat
 from .frame import PixelOutput
 
 Packet = bytes | memoryview
@@ -49,7 +49,14 @@ class Picture(Protocol):
 class Decoder(Protocol):
     """A decoder of one stream."""
 
-    def start(self, extradata: bytes, *, width: int, height: int) -> None:
+    def start(
+        self,
+        extradata: bytes,
+        *,
+        width: int,
+        height: int,
+        colour: ContainerColour | None = None,
+    ) -> None:
         """Begin a run: what follows decodes as if nothing had been decoded before.
 
         Args:
@@ -57,6 +64,7 @@ class Decoder(Protocol):
             width: Visible columns at the first sample. Where the stream crops nothing, its
                 container can state some less than the macroblocks have.
             height: Visible rows, likewise.
+            colour: What the container says of colours, for a stream that says nothing.
         """
         ...
 

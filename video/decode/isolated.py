@@ -22,7 +22,7 @@ from typing import Any
 
 from ... import errors
 from ...errors import DecodeError, MareyError
-from ..index.frames import PictureFormat
+from ..index.frames import ContainerColour, PictureFormat
 from .decoder import Packet
 from .frame import PixelOutput
 from .messages import Head, read_message, write_message
@@ -64,9 +64,18 @@ class IsolatedDecoder:
     def __init__(self, child: _Child) -> None:
         self._child = child
 
-    def start(self, extradata: bytes, *, width: int, height: int) -> None:
+    def start(
+        self,
+        extradata: bytes,
+        *,
+        width: int,
+        height: int,
+        colour: ContainerColour | None = None,
+    ) -> None:
         """Begin a run."""
-        request = {"call": "start", "width": width, "height": height}
+        request: Head = {"call": "start", "width": width, "height": height}
+        if colour is not None:
+            request["colour"] = astuple(colour)
         self._child.ask(request, memoryview(extradata))
 
     def send(self, sample: int, packet: Packet) -> Sequence[IsolatedPicture]:

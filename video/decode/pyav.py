@@ -21,10 +21,10 @@ from av.codec.context import Flags
 from av.error import FFmpegError
 from av.packet import PacketSideData
 from av.video.codeccontext import VideoCodecContext
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from ...errors import DecodeError
-from ..index.frames import PictureFormat
+from ..index.frames import ContainerColour, PictureFormat
 from .decoder import Packet
 from .entry import Entry, has_slices, marked_as_entry, nal_length_size
 from .frame import PixelOutput, output_shape
@@ -109,7 +109,7 @@ class PyAvDecoder:
 
     def __init__(self) -> None:
         self._context: VideoCodecContext | None = None
-        self._opened_with: tuple[bytes, int, int] = (b"", 0, 0)
+        self._opened_with: tuple[object, ...] = ()
         self._new_extradata = b""
         self._length_size = 0
         self._reformatter = VideoReformatter()
@@ -127,13 +127,20 @@ class PyAvDecoder:
             return _CONTEXT_BYTES
         return _CONTEXT_BYTES + _BYTES_A_PIXEL * context.coded_width * context.coded_height
 
-    def start(self, extradata: bytes, *, width: int, height: int) -> None:
+    def start(
+        self,
+        extradata: bytes,
+        *,
+        width: int,
+        height: int,
+        colour: ContainerColour | None = None,
+    ) -> None:
         """Begin a run, in the same context where that is as good as a new one."""
-        context, opened_with = self._context, (extradata, width, height)
+        context, opened_with = self._context, (extradata, width, height, colour)
         if context is not None and self._opened_with == opened_with and not _remembers(context):
             context.flush_buffers()
         else:
-            self._context = _open(extradata, width, height)
+            self._context = _open(extradata, width, height, colour)
             self._opened_with = opened_with
         self._new_extradata = extradata
         self._length_size = nal_length_size(extradata)
@@ -191,12 +198,18 @@ class PyAvDecoder:
         return self._context
 
 
-def _open(extradata: bytes, width: int, height: int) -> VideoCodecContext:
+def _open(
+    extradata: bytes, width: int, height: int, colour: ContainerColour | None
+) -> VideoCodecContext:
     context = av.CodecContext.create("h264", "r")
     context.thread_count = 1
     context.options = dict(_OPTIONS)
     context.flags |= _FLAGS
     context.width, context.height = width, height
+    if colour is not None:
+        # A stream that states its own replaces them.
+        context.colorspace = colour.matrix_coefficients
+        context.color_range = ColorRange.JPEG if colour.full_range else ColorRange.MPEG
     if extradata:
         context.extradata = extradata
     return context

@@ -97,7 +97,9 @@ def decode_run(
 
     with decoders.decoder(run.extradata) as decoder:
         begin = perf_counter()
-        decoder.start(run.extradata, width=size.width, height=size.height)
+        decoder.start(
+            run.extradata, width=size.width, height=size.height, colour=run.index.colour
+        )
         decoding += perf_counter() - begin
         for sample, packet in packets:
             begin = perf_counter()

@@ -17,6 +17,7 @@ from dataclasses import astuple
 from typing import IO
 
 from ...errors import MareyError
+from ..index.frames import ContainerColour
 from .frame import PixelOutput, output_shape
 from .messages import Head, read_message, write_message
 from .pyav import PyAvDecoder, PyAvPicture
@@ -59,7 +60,8 @@ class Worker:
             case "start":
                 self._pictures = ()
                 width, height = request["width"], request["height"]
-                self._decoder.start(bytes(data), width=width, height=height)
+                colour = ContainerColour(*request["colour"]) if "colour" in request else None
+                self._decoder.start(bytes(data), width=width, height=height, colour=colour)
             case "send":
                 self._pictures = self._decoder.send(request["sample"], data)
                 return {"pictures": list(map(_described, self._pictures))}, b""

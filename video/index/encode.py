@@ -26,7 +26,7 @@ from .columns import (
     unzigzag,
     zigzag,
 )
-from .frames import Flags, FrameIndex, Int64s, SampleFlag
+from .frames import ContainerColour, Flags, FrameIndex, Int64s, SampleFlag
 from .stored_sets import pack_sets, unpack_sets
 
 MAGIC = b"MFIX"
@@ -34,6 +34,8 @@ VERSION = 1
 _HEAD = struct.Struct("<4sBBBBIIIIIIqqqq")
 _CONTAINERS = ("mp4", "annexb")
 _LEVEL = 9
+_FULL_RANGE = 128
+_LAST_MATRIX = 14  # ITU-T H.273, table 4
 # Decompressed bytes a compressed byte may claim, above a floor that any index may have: that
 # of a million samples.
 _MAX_RATIO = 1024
@@ -83,7 +85,7 @@ def encode_index(index: FrameIndex) -> bytes:
         VERSION,
         _CONTAINERS.index(index.container),
         index.nal_length_size,
-        0,
+        _colour_code(index.colour),
         n,
         k,
         len(jumps),
@@ -122,7 +124,7 @@ def decode_index(blob: bytes | memoryview | pa.Buffer) -> FrameIndex:
         _,
         container,
         nal_length_size,
-        _,
+        colour,
         n,
         k,
         jump_count,
@@ -182,7 +184,22 @@ def decode_index(blob: bytes | memoryview | pa.Buffer) -> FrameIndex:
         container=_CONTAINERS[container],
         nal_length_size=nal_length_size,
         source_bytes=source_bytes,
+        colour=_colour(colour),
     )
+
+
+def _colour_code(colour: ContainerColour | None) -> int:
+    if colour is None:
+        return 0
+    return colour.matrix_coefficients + 1 | _FULL_RANGE * colour.full_range
+
+
+def _colour(code: int) -> ContainerColour | None:
+    if not code:
+        return None
+    matrix_coefficients = (code & ~_FULL_RANGE) - 1
+    require(0 <= matrix_coefficients <= _LAST_MATRIX, f"colour {code}")
+    return ContainerColour(matrix_coefficients, code & _FULL_RANGE != 0)
 
 
 def _decompress(compressed: memoryview, size: int) -> memoryview:

@@ -77,6 +77,16 @@ class PictureFormat:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerColour:
+    """What a container says of colours; it holds where the stream itself says nothing."""
+
+    matrix_coefficients: int
+    """From RGB to luma and chroma, by ITU-T H.273, 0 to 14; 2 is unspecified."""
+    full_range: bool
+    """Whether samples use all their values, and not those of video only."""
+
+
+@dataclass(frozen=True, slots=True)
 class ParameterSets:
     """The parameter sets in force from one sample on."""
 
@@ -141,6 +151,8 @@ class FrameIndex:
     """Bytes of the length before each NAL unit; 0 for start codes (Annex B)."""
     source_bytes: int
     """Bytes of the whole source."""
+    colour: ContainerColour | None
+    """What the container says of colours, if it does."""
 
     @property
     def sample_count(self) -> int:

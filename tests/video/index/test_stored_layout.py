@@ -28,7 +28,7 @@ class Page:
         assert blob[4] == 1
         self.container = ("mp4", "annexb")[blob[5]]
         self.nal_length_size = blob[6]
-        assert blob[7] == 0
+        self.colour = (blob[7] % 128 - 1, blob[7] >= 128) if blob[7] else None
         u32 = [int.from_bytes(blob[i : i + 4], "little") for i in range(8, 32, 4)]
         n, k, j, m, p, body_bytes = u32
         i64 = [int.from_bytes(blob[i : i + 8], "little", signed=True) for i in range(32, 64, 8)]
@@ -108,6 +108,8 @@ def assert_read_by_the_page(index: FrameIndex) -> None:
     assert page.nal_length_size == index.nal_length_size
     assert page.source_bytes == index.source_bytes
     assert page.last_duration == index.last_duration_ticks
+    colour = index.colour
+    assert page.colour == (colour and (colour.matrix_coefficients, colour.full_range))
     assert (page.numerator, page.denominator) == (
         index.timebase.numerator,
         index.timebase.denominator,
