@@ -52,9 +52,9 @@ def test_tables(filled: Marey) -> None:
 
 
 def test_no_folder_is_a_failure(marey: Marey) -> None:
-    ended = marey("--root", "dtaa", "tables", "--json")
+    ended = marey("--root", "nowhere", "tables", "--json")
     assert (ended.code, ended.out) == (1, "")
-    assert ended.err == "marey: no folder 'dtaa' (--root says where tables lie)\n"
+    assert ended.err == "marey: no folder 'nowhere' (--root says where tables lie)\n"
 
 
 def test_no_tables_is_no_failure(marey: Marey, root: Path) -> None:
