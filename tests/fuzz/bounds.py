@@ -2,8 +2,8 @@
 
 Each is indexed in a process of its own, whose CPU time and memory are compared with what
 docs/explanation/hostile-input.md promises: 2 s and 20 times an honest file's time, 200 MB and 4
-bytes a byte. The honest file has half a kilobyte a picture. Times depend on the machine, so this is
-no test.
+bytes a byte. The honest file has half a kilobyte a picture. Times depend on the machine, so
+this is no test.
 """
 
 from __future__ import annotations

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
 
 from marey.errors import UnsupportedError
 from marey.tests.fuzz.hostile_streams import PPS, SPS
+from marey.tests.support.frame_indexes import random_index
 from marey.video.h264.pps import build_pps
 from marey.video.h264.sps import build_sps
 from marey.video.index.frames import FrameIndex, ParameterSets, PictureFormat, SampleFlag
@@ -30,7 +32,8 @@ def index_of(
 ) -> FrameIndex:
     """A clip of `N` samples, one frame each."""
     lists = [references(i) for i in range(N)]
-    return FrameIndex(
+    return replace(
+        random_index(Random(0), 2),
         offset=np.arange(N) * 500,
         size=np.full(N, 500),
         flags=np.array([flags(i) for i in range(N)], np.uint16),
@@ -105,7 +108,7 @@ def test_large_sets_that_hang_on_a_changing_one_are_not_sent_for_ever() -> None:
         replace(
             first,
             first_sample=i,
-            sps=(build_sps(replace(SPS, level_idc=50 + i % 2)),),
+            sps=(build_sps(replace(SPS, level_idc=50 + i // 10 % 2)),),
             pps=large,
         )
         for i in range(0, N, 10)
