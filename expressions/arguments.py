@@ -50,7 +50,8 @@ def check_constant(where: str, parameter: Parameter, value: Any) -> Any:
 
     Raises:
         ExpressionError: Its type or value is not for this parameter.
-        FrameRangeError: A frame number that no clip can have.
+        FrameRangeError: A frame number that no clip can have, or no frame for a file.
+        UnsupportedError: What is not offered yet.
     """
     if parameter.dtype == FRAME_LIST and is_list(value.type):
         _check_frame_numbers(where, value.values)
@@ -64,7 +65,7 @@ def check_constant(where: str, parameter: Parameter, value: Any) -> Any:
         raise ExpressionError(f"{where}: {error}") from None
     condition = parameter.condition
     if condition is not None and not condition.holds(typed.as_py()):
-        raise ExpressionError(f"{where} must be {condition.text}, found {shown(typed)}")
+        raise condition.error(f"{where} must be {condition.text}, found {shown(typed)}")
     return typed
 
 

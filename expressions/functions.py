@@ -17,7 +17,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pat
 
-from ..errors import FunctionNotFoundError
+from ..errors import (
+    ExpressionError,
+    FrameRangeError,
+    FunctionNotFoundError,
+    MareyError,
+    UnsupportedError,
+)
+from ..video.decode.frame import MAX_SIDE
 from .dtypes import (
     FRAME_LIST,
     HANDLE,
@@ -48,6 +55,8 @@ class Condition:
     """The end of "must be"."""
     holds: Callable[[Any], bool]
     """Whether a value that is not null satisfies it."""
+    error: type[MareyError] = ExpressionError
+    """What a value is that does not."""
 
 
 def one_of(choices: tuple[str, ...]) -> Condition:
@@ -61,6 +70,13 @@ FINITE = Condition(
     "finite numbers", lambda values: all(v is not None and math.isfinite(v) for v in values)
 )
 NOT_ZERO = Condition("other than 0", lambda value: value != 0)
+SIDE = Condition(f"at least 1 and at most {MAX_SIDE}", lambda value: 1 <= value <= MAX_SIDE)
+SOME_FRAMES = Condition(
+    "a list of at least one", lambda frames: len(frames) > 0, FrameRangeError
+)
+NO_SOUND = Condition(
+    "False: sound is not carried over yet", lambda audio: not audio, UnsupportedError
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +175,13 @@ _ALL = (
                 "height",
                 pa.int32(),
                 "Rows of pixels. Left out: follows from the width, or from the clip.",
-                condition=AT_LEAST_ONE,
+                condition=SIDE,
             ),
             Parameter(
                 "width",
                 pa.int32(),
                 "Pixels a row. Left out: follows from the height, or from the clip.",
-                condition=AT_LEAST_ONE,
+                condition=SIDE,
             ),
             Parameter(
                 "pixel_format",
@@ -187,12 +203,14 @@ _ALL = (
                 "frame_indices",
                 FRAME_LIST,
                 "Frame numbers in display order, from 0. Left out: every frame. Null: null.",
+                condition=SOME_FRAMES,
             ),
             Parameter(
                 "audio",
                 pa.bool_(),
                 "Whether to keep the sound; not offered yet.",
                 default=False,
+                condition=NO_SOUND,
             ),
         ),
         REMUX_REQUEST,

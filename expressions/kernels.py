@@ -87,10 +87,11 @@ class Rows:
         for i, value in enumerate(encoded.dictionary.to_pylist()):
             try:
                 typed.append(self._typed(name, value))
-            except ExpressionError as error:
+            except MareyError as error:
                 typed.append(None)
+                wrong = isinstance(error, ExpressionError)
                 for row in np.flatnonzero(self.has_value & (indices == i)).tolist():
-                    self.fail(row, InputError(str(error)))
+                    self.fail(row, InputError(str(error)) if wrong else error)
         found = pa.array(typed, parameter.dtype).take(encoded.indices)
         return found if parameter.default is None else found.fill_null(parameter.default)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,8 @@ def to_scalar(value: object, dtype: DataType | None = None) -> Scalar:
         raise ExpressionError(f"expected an Arrow type such as pa.int64(), found {dtype!r}")
     try:
         scalar = _infer(value)
+    except OverflowError as error:
+        raise ExpressionError(f"{shown(value)}: numbers have at most 64 bits") from error
     except _REFUSED as error:
         raise ExpressionError(
             f"{shown(value)} ({type(value).__name__}) cannot be a constant of an expression: "
@@ -63,6 +66,8 @@ def _infer(value: object) -> Scalar:
         case list() | tuple() | range() | np.ndarray() | pa.Array() | pa.ChunkedArray():
             values = _values(value)
             return pa.scalar(values, pa.list_(values.type))
+        case Fraction():
+            return pa.scalar(float(value))
         case int() if value >= 1 << 63:
             return pa.scalar(value, pa.uint64())
         case str() | bytes() | Mapping():

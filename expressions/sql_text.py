@@ -104,8 +104,8 @@ def rewrite_sql(
 ) -> RewrittenSql:
     """Rewrite a query.
 
-    >>> rewrite_sql("SELECT video_remux(v, audio => true), v.index.width FROM t", {"v"}).text
-    'SELECT __marey_remux_every(v, true), "v.index.width" FROM t'
+    >>> rewrite_sql("SELECT video_remux(v, audio => false), v.index.width FROM t", {"v"}).text
+    'SELECT __marey_remux_every(v, false), "v.index.width" FROM t'
 
     Args:
         sql: The text.

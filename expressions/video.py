@@ -9,11 +9,13 @@ can be a column of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import ExpressionError
 from .functions import FUNCTIONS
 from .node import Call, Expr, as_expr
 
@@ -74,7 +76,7 @@ def uniform(video: Expr, n: int | Expr) -> Expr:
     return _call("video_uniform", video, n)
 
 
-def every(video: Expr, fps: float | Expr) -> Expr:
+def every(video: Expr, fps: float | Fraction | Expr) -> Expr:
     """The frame on screen at each tick of a clock of `fps` ticks a second.
 
     The clock starts with the first frame. Ticks are exact: 29.97 means 30000/1001, 23.976 means
@@ -119,9 +121,13 @@ def keyframes(video: Expr) -> Expr:
 
 
 def _call(name: str, *values: object) -> Call:
-    parameters = FUNCTIONS[name].parameters
-    arguments = [
-        None if value is None and not parameter.required else as_expr(value)
-        for parameter, value in zip(parameters, values, strict=True)
-    ]
+    function = FUNCTIONS[name]
+    arguments: list[Expr | None] = []
+    for parameter, value in zip(function.parameters, values, strict=True):
+        try:
+            left_out = value is None and not parameter.required
+            arguments.append(None if left_out else as_expr(value))
+        except ExpressionError as error:
+            where = f"video.{function.python_name}: {parameter.name}"
+            raise ExpressionError(f"{where}: {error}") from None
     return Call(name, tuple(arguments))

@@ -265,6 +265,11 @@ def test_sound_of_a_remux_is_refused_by_name(
     db = Marey(tmp_path)
     table = db.project("p").create_table("clips", key_schema={"clip_id": pa.int64()})
     table.write({"clip_id": [1], "video": [se.Video(se.Blob(clip("quicktime")))]})
-    scan = db.scan({"mp4": se.video.remux(table["video"], [0], audio=True)})
+    with pytest.raises(UnsupportedError, match=r"^video.remux: audio .* sound is not carried"):
+        db.scan({"mp4": se.video.remux(table["video"], [0], audio=True)})
+    wanted = table["clip_id"] == 1
+    scan = db.scan({"mp4": se.video.remux(table["video"], [0], audio=wanted)})
     with pytest.raises(UnsupportedError, match=r"clip_id=1.*sound is not carried"):
         scan.to_table()
+    with pytest.raises(FrameRangeError, match=r"^video.remux: frame_indices must be a list of"):
+        db.scan({"mp4": se.video.remux(table["video"], [])})

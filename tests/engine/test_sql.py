@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,13 @@ def test_one_time_of_a_row_stands_for_a_list_of_it(
     v, key = clips["video"], clips["clip_id"]
     outputs = {"clip_id": key, "a": se.video.at(v, python(key)), "b": se.video.at(v, 0.5)}
     assert found == db.scan(outputs).to_table()
+
+
+def test_a_rate_is_a_fraction_or_its_double(db: Marey) -> None:
+    v = db.project("training").table("clips")["video"]
+    rates = {"a": Fraction(30_000, 1001), "b": 30_000 / 1001, "c": 29.97}
+    found = db.scan({name: se.video.every(v, rate) for name, rate in rates.items()}).to_table()
+    assert found["a"] == found["b"] == found["c"]
 
 
 def test_no_time_gives_no_list(db: Marey) -> None:

@@ -113,7 +113,7 @@ def test_refusals_golden(clips: Columns, golden: Callable[[str, str], None]) -> 
         (lambda c: c("video")["index"]["frame_count"], pa.int64()),
         (lambda c: se.struct({"a": c("small"), "b": "x"})["a"], pa.uint8()),
         (lambda c: se.video.read(c("video")), READ_REQUEST),
-        (lambda c: se.video.remux(c("video"), []), REMUX_REQUEST),
+        (lambda c: se.video.remux(c("video"), [0]), REMUX_REQUEST),
         (lambda c: se.video.keyframes(c("video")), FRAME_LIST),
         (lambda c: "x", pa.string()),
         (lambda c: [1, 2], pa.list_(pa.int64())),

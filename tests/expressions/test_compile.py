@@ -107,7 +107,7 @@ def test_selections(
     [
         ([0, 8, 8], [[0, 8, 8], None, [0, 8, 8]]),
         (np.array([3], np.int16), [[3], None, [3]]),
-        ([], [[], None, []]),
+        (np.array([0, 2]), [[0, 2], None, [0, 2]]),
         (se.aux("frame_indices", pa.list_(pa.int64())), [[0, 3, 3], None, None]),
         (se.lit(None), [None, None, None]),
     ],
@@ -117,6 +117,11 @@ def test_requests_for_frames(clips: Columns, query: Any, frames: Any, lists: Any
         found = query.value(call(clips("video"), frames))
         assert [r and r["frame_indices"] for r in found] == lists
         assert [r and r["every_frame"] for r in found] == [x and False for x in lists] or lists
+
+
+def test_a_read_of_no_frame_is_a_request_for_none(clips: Columns, query: Any) -> None:
+    found = query.value(se.video.read(clips("video"), []))
+    assert [r and r["frame_indices"] for r in found] == [[], None, []]
 
 
 def test_a_request_whole(clips: Columns, query: Any) -> None:
@@ -132,12 +137,12 @@ def test_a_request_whole(clips: Columns, query: Any) -> None:
         "width": 64,
         "pixel_format": "gray8",
     }
-    remuxed = query.value(se.struct({"clip": se.video.remux(video, audio=True)}))
+    remuxed = query.value(se.struct({"clip": se.video.remux(video)}))
     assert remuxed[0]["clip"] == {
         "__marey_remux": {"__marey_table": 0, "__marey_row": 5},
         "frame_indices": None,
         "every_frame": True,
-        "audio": True,
+        "audio": False,
     }
 
 

@@ -65,7 +65,7 @@ def test_brackets_that_close_are_pairs(sql: str) -> None:
         ("video_read(v, width => 2)", "__marey_read_every(v, NULL, 2, NULL)"),
         ("video_read(v, [1], 3, width := 2)", "__marey_read(v, [1], 3, 2, NULL)"),
         ('"video_read" (v , a+f(1, 2))', "__marey_read(v, a+f(1, 2), NULL, NULL, NULL)"),
-        ("Video_Remux(v, AUDIO => true)", "__marey_remux_every(v, true)"),
+        ("Video_Remux(v, AUDIO => false)", "__marey_remux_every(v, false)"),
         ("video_at(v, 0.5)", "__marey_at(v, [0.5], NULL)"),
         ("video_at(v, t, 'ceil')", "__marey_at(v, t, 'ceil')"),
         (
