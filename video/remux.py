@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from ..errors import FrameRangeError, UnsupportedError
 from .h264.nal import NAL_ACCESS_UNIT_DELIMITER, split_annexb
+from .index.build import build_frame_index
 from .index.frames import FrameIndex, Int64s, ParameterSets, SampleFlag
 from .mp4.entries import build_avc_entry
 from .mp4.headers import Edit
@@ -32,7 +33,7 @@ from .plan.read_plan import Strategy
 from .plan.rewriting import REWRITTEN_LENGTH_SIZE, ClosureRewriter, can_rewrite
 from .plan.rewritten_sets import sets_of_rewritten
 from .plan.whole import SampleRun, plan_whole_from, split_targets
-from .source import Reader
+from .source import BytesReader, Reader
 
 # Chromium tells frames apart by microseconds: dependencies stand two apart.
 _STEPS_PER_SECOND = 500_000
@@ -40,6 +41,7 @@ _MOST_TICKS = 0x7FFF_FFFF
 _MOST_PIXELS = 0xFFFF
 _LENGTH_SIZE = 4
 _MOST_HELD_BACK = 32
+_DEEPEST_REORDERING = 16  # H264_MAX_DPB_FRAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def remux_frames(
     Raises:
         FrameRangeError: A frame that the clip does not have, or none at all.
         UnsupportedError: Audio; a file whose times do not fit their fields; or frames that one
-            edit cannot present (`plan_remux`).
+            edit cannot present (`plan_remux`), or players would not show.
     """
     if audio:
         raise UnsupportedError("video_remux with audio => true: sound is not carried over yet")
@@ -87,7 +89,10 @@ def remux_frames(
     samples = list(_carried_samples(index, plan, reader, cost))
     spec = _track(index, wanted, plan, samples)
     layout = build_mp4([spec], timescale=spec.timescale)
-    return b"".join((layout.head, layout.mdat_header, *(s.data for s in samples)))
+    file = b"".join((layout.head, layout.mdat_header, *(s.data for s in samples)))
+    if plan.strategy == "whole" and len(samples) > len(wanted):
+        _confirm(file, len(wanted))
+    return file
 
 
 def plan_remux(index: FrameIndex, frames: Int64s) -> RemuxPlan:
@@ -95,7 +100,8 @@ def plan_remux(index: FrameIndex, frames: Int64s) -> RemuxPlan:
 
     Raises:
         UnsupportedError: The clip's edit list shows one picture as several of the frames, or
-            goes back to an earlier one: decoding order would not be that of the clip.
+            goes back to an earlier one: decoding order would not be that of the clip. Or the
+            file would begin with a picture that is no IDR picture, and hide others.
     """
     shown = index.frame_sample[frames].astype(np.int64)
     _check_one_pass(index, frames, shown)
@@ -111,7 +117,39 @@ def plan_remux(index: FrameIndex, frames: Int64s) -> RemuxPlan:
     less = any(len(c.samples) < len(w.samples) for c, w in zip(closures, whole, strict=True))
     if less and all(can_rewrite(index, c.samples) for c in closures):
         return RemuxPlan("rewritten", tuple(closures))
+    _check_beginning(index, whole[0])
     return RemuxPlan("whole", tuple(whole))
+
+
+def _check_beginning(index: FrameIndex, first: SampleRun) -> None:
+    """Refuse what FFmpeg's output queue would swallow.
+
+    In a file with hidden pictures libavformat takes the reordering for the deepest there is,
+    and libavcodec puts nothing out before it has recovered: behind a beginning that is no IDR
+    picture, pictures are held so long that some never come out.
+    """
+    start = int(first.samples[0])
+    hidden = len(first.samples) > len(first.targets)
+    among_first = int(np.searchsorted(first.samples, first.targets[0])) < _DEEPEST_REORDERING
+    if hidden and among_first and not index.flags[start] & SampleFlag.IDR:
+        raise UnsupportedError(
+            f"a file that begins with sample {start}, which is no IDR picture: players would "
+            "not show all of its first pictures"
+        )
+
+
+def _confirm(file: bytes, frames: int) -> None:
+    """Refuse a file of untouched samples that players would not show all of.
+
+    A stream that does not state how far it is reordered is guessed at, and with some of its
+    pictures gone the guess is another: the index knows what comes of it.
+    """
+    shown = build_frame_index(BytesReader(file)).index.frame_count
+    if shown != frames:
+        raise UnsupportedError(
+            f"a file of which players would show {shown} of {frames} frames: its stream does "
+            "not state how far pictures are reordered"
+        )
 
 
 def _check_one_pass(index: FrameIndex, frames: Int64s, shown: Int64s) -> None:

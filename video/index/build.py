@@ -22,9 +22,10 @@ from ..streams import CodedTrack, annexb_timing, read_mp4_track, sniff_container
 from . import effort as cost
 from .effort import Effort, of_lists
 from .entries import refuse_blind_entries
-from .frames import ContainerColour, Flags, FrameIndex, Int64s, ParameterSets, SampleFlag
+from .frames import Flags, FrameIndex, Int64s, ParameterSets, SampleFlag
 from .output import OutputColumn, OutputPicture
 from .pictures import (
+    container_colour,
     frame_rate,
     headers_can_change,
     picture_format,
@@ -39,7 +40,6 @@ from .starts import StartFinder
 
 _INTRA = (I, SI)
 _YUV444 = 3
-_UNSPECIFIED, _LAST_MATRIX = 2, 14  # ITU-T H.273, table 4
 # Streams send sets again at will, but new ones rarely: a bound on what an index may hold.
 _MOST_PARAMETER_SET_CHANGES = 4096
 _LOWEST = -(1 << 31)
@@ -332,7 +332,7 @@ class _Builder:
             container=container,
             nal_length_size=track.nal_length_size,
             source_bytes=source_bytes,
-            colour=_container_colour(track),
+            colour=container_colour(track.colour),
         )
 
     def _decode_from(self, flags: Flags) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
@@ -344,15 +344,6 @@ class _Builder:
         unclear = (reach < 0) | ((flags & SampleFlag.UNCLOSED) != 0)
         lowest = np.where(unclear, _column(self.last_idr), reach)
         return starts[np.searchsorted(starts, lowest, side="right") - 1].astype(np.int32)
-
-
-def _container_colour(track: CodedTrack) -> ContainerColour | None:
-    if track.colour is None:
-        return None
-    _, _, matrix_coefficients, full_range = track.colour
-    if matrix_coefficients > _LAST_MATRIX:
-        matrix_coefficients = _UNSPECIFIED
-    return ContainerColour(matrix_coefficients, full_range)
 
 
 def _column(values: array[int]) -> Int64s:

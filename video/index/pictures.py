@@ -10,7 +10,9 @@ from ...errors import UnsupportedError
 from ..h264.access_unit import starts_new_picture
 from ..h264.slice_header import FRAME, SI, SP, SliceHeader
 from ..h264.sps import Sps
-from .frames import PictureFormat
+from .frames import ContainerColour, PictureFormat
+
+_UNSPECIFIED, _LAST_MATRIX = 2, 14  # ITU-T H.273, table 4
 
 
 def split_pictures(headers: list[SliceHeader]) -> list[list[SliceHeader]]:
@@ -68,6 +70,16 @@ def picture_format(sps: Sps, stated: tuple[int, int] | None) -> PictureFormat:
         bit_depth_chroma=sps.bit_depth_chroma,
         chroma_format_idc=sps.chroma_format_idc,
     )
+
+
+def container_colour(stated: tuple[int, int, int, bool] | None) -> ContainerColour | None:
+    """What matters for pixels of the primaries, transfer, matrix and range of a container."""
+    if stated is None:
+        return None
+    _, _, matrix_coefficients, full_range = stated
+    if matrix_coefficients > _LAST_MATRIX:
+        matrix_coefficients = _UNSPECIFIED
+    return ContainerColour(matrix_coefficients, full_range)
 
 
 def _visible_size(sps: Sps, stated: tuple[int, int] | None) -> tuple[int, int]:
