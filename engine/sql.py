@@ -35,7 +35,7 @@ from .planning import BATCH_ROWS, VIDEO_BATCH_ROWS, cause, new_session, stream
 from .requests import finished_schema
 from .result import Readable
 from .run import SmallResult, finish_batches
-from .sql_tables import SqlTables, video_columns
+from .sql_tables import SqlTables, spelt_otherwise, video_columns
 from .sql_uses import hidden_queries, refuse_use_of_frames
 from .started import Started
 from .workspace import Workspace
@@ -199,6 +199,9 @@ class SqlQuery(Readable):
             return TableNotFoundError(f"no table {table!r}: name tables as project.table")
         project, _, table = name.rpartition(".")
         try:
+            spelt = spelt_otherwise(self._workspace, project, table)
+            if spelt is not None:
+                return TableNotFoundError(f"no table {name!r}; there is {spelt}")
             self._workspace.newest(project, table)
         except MareyError as error:
             return error
@@ -262,13 +265,15 @@ class _OutputColumns:
 def _is_implied(name: str, planned: pa.Schema, sql: RewrittenSql) -> bool:
     """Whether a column is there only because `*` stands for all columns.
 
-    The scalars of an index are flat columns of their own; beside their video, which shows them
-    too, they would be there twice.
+    The scalars of an index are flat columns of their own. A video shows them too, and where it
+    is left out (`* EXCLUDE (video)`), they are not what is asked for.
     """
     video, _, scalar = name.rpartition(".index.")
     if not video or not scalar or f'"{name}"' in sql.text:
         return False
-    return any(field.name == video and field.type == HANDLE for field in planned)
+    return video in sql.video_columns or any(
+        field.name == video and field.type == HANDLE for field in planned
+    )
 
 
 def _fields(session: SessionContext, plan: LogicalPlan) -> Iterator[tuple[str, pa.DataType]]:

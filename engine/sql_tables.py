@@ -10,7 +10,7 @@ from datafusion.catalog import Table as PlanTable
 
 from ..errors import InputError, TableNotFoundError
 from ..expressions.dtypes import is_video
-from ..expressions.sql_tokens import TokenText
+from ..expressions.sql_tokens import TokenText, ascii_lower
 from ..storage.dataset import Dataset
 from .context import QueryContext
 from .provider import StoredTable
@@ -95,6 +95,23 @@ def find_table(workspace: Workspace, project: str, name: str) -> Dataset | None:
         return workspace.newest(project, name)
     except (TableNotFoundError, InputError):
         return None
+
+
+def spelt_otherwise(workspace: Workspace, project: str, name: str) -> str | None:
+    """How to write the table whose name differs in capitals alone, None where there is none."""
+    catalog = workspace.catalog
+    for found in catalog.projects():
+        if found.lower() != project.lower():
+            continue
+        for table in catalog.tables(found):
+            if table.lower() == name.lower() and (found, table) != (project, name):
+                return f"{_as_written(found)}.{_as_written(table)}"
+    return None
+
+
+def _as_written(name: str) -> str:
+    quote = "" if name == ascii_lower(name) else '"'
+    return f"{quote}{name}{quote}"
 
 
 def video_columns(workspace: Workspace, sql: str) -> set[str]:

@@ -73,7 +73,10 @@ def resolve_condition(expr: object) -> Expr:
     """A condition on rows, such as `where`: as `resolve`, and it must be bool."""
     resolved = resolve(expr)
     if kind(resolved.dtype) != "bool":
-        _refuse(resolved, f"a condition must be bool, found {name_of(resolved.dtype)}")
+        advice = ""
+        if kind(resolved.dtype) == "string" and isinstance(resolved, Constant):
+            advice = '; write table["label"] == "kitchen", or a query in SQL with db.sql'
+        _refuse(resolved, f"a condition must be bool, found {name_of(resolved.dtype)}{advice}")
     return resolved
 
 

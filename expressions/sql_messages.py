@@ -9,7 +9,8 @@ from .columns import INDEX, SOURCE, no_source
 from .dtypes import FRAME_LIST, FRAMES
 from .functions import FUNCTIONS, PUBLIC_NAMES, SECONDS_LIST, Parameter
 from .near import near_names
-from .sql_text import RewrittenSql
+from .sql_text import RewrittenSql, video_with_field
+from .sql_tokens import TokenText
 
 _POSITION = re.compile(r"Line: (\d+), Column: (\d+)")
 _INTERNAL = re.compile(r"\b(?:" + "|".join(PUBLIC_NAMES) + r")\b")
@@ -18,6 +19,12 @@ _REQUEST = re.compile(r'Struct\("__marey_(read|remux)": (?:[^()]|\([^()]*\))*\)'
 _NO_FIELD = re.compile(r"No field named (.+?)\.(?:\s|$)")
 _VALID_FIELDS = re.compile(r"Valid fields are (.*?)\.?\s*$", re.DOTALL)
 _PART = re.compile(r'"((?:[^"]|"")*)"|([^".\s]+)')
+_SAME_NAME = re.compile(
+    r"require unique expression names but the expression \"(?:.* AS )?(.*?)\" at position \d+ "
+    r"and ",
+    re.DOTALL,
+)
+_NOT_CAST = re.compile(r"Cannot cast string ('.*') to value of (\w+) type", re.DOTALL)
 _NO_STRUCT_FIELD = re.compile(r"Field (\S+) not found in struct")
 _PARSER = re.compile(r'^(?:ParserError|TokenizerError)\("(.*)"\)$', re.DOTALL)
 _AT_POSITION = re.compile(r"^(.*?),? at Line: (\d+), Column: (\d+)$", re.DOTALL)
@@ -67,7 +74,19 @@ def plan_error(sql: RewrittenSql, message: str) -> MareyError:
     if _REQUEST.search(_HANDLE.sub("video", message)):
         return made_later("what video_read and video_remux give")
     if "No field named" in restated:
-        return _no_column(restated)
+        return _no_column(sql, restated)
+    same = _SAME_NAME.search(message)
+    if same:
+        what = column_name(same.group(1))
+        return QueryError(
+            f"two columns of one SELECT are called {what!r}: name one of them with AS"
+        )
+    unlike = _NOT_CAST.search(restated)
+    if unlike:
+        return QueryError(
+            f"the string {unlike.group(1)} is no {unlike.group(2)}: a string compares with "
+            "strings, as in label = '3'; try_cast gives null for what is no number"
+        )
     missing = _NO_STRUCT_FIELD.search(restated)
     if missing:
         return _no_struct_field(sql, missing.group(1))
@@ -111,7 +130,7 @@ def made_later(what: str) -> UnsupportedError:
     )
 
 
-def _no_column(message: str) -> ColumnNotFoundError:
+def _no_column(sql: RewrittenSql, message: str) -> ColumnNotFoundError:
     """No such column: near names out of the many that DataFusion lists."""
     found = _NO_FIELD.search(message)
     listed = _VALID_FIELDS.search(message)
@@ -123,8 +142,24 @@ def _no_column(message: str) -> ColumnNotFoundError:
     offered = [name for name in dict.fromkeys(known) if (f".{INDEX}." in name) == in_index]
     quote = any(name.lower() == given[-1].lower() for name in offered)
     how = " names with capitals stand in double quotes" if quote else ""
+    if len(given) == 1 and given[0] in _PARAMETERS and _equals(sql, given[0]):
+        how += f"; an argument is named as in {given[0]} => ..."
     return ColumnNotFoundError(
         f"no column {'.'.join(given)!r}{near_names(given[-1], offered)}{how}"
+    )
+
+
+_PARAMETERS = frozenset(p.name for function in FUNCTIONS.values() for p in function.parameters)
+
+
+def _equals(sql: RewrittenSql, name: str) -> bool:
+    """Whether a name and `=` begin what may be an argument."""
+    text = TokenText(sql.given)
+    return any(
+        text.name(at) == name
+        and text.is_symbol(text.before(at), ",", "(")
+        and text.is_symbol(text.after(at), "=")
+        for at in range(len(text))
     )
 
 
@@ -144,6 +179,12 @@ def _no_struct_field(sql: RewrittenSql, name: str) -> MareyError:
         return no_source(name)
     if name == INDEX:
         return QueryError("name a field of the index of a video, as in video.index.width")
+    video = video_with_field(sql, name)
+    if video is not None:
+        return ColumnNotFoundError(
+            f"a video has no field {name!r}: what is known of it stands in its index, as in "
+            f"{video}.{INDEX}.width"
+        )
     return ColumnNotFoundError(f"no field {name!r} in the struct")
 
 

@@ -68,6 +68,8 @@ class RewrittenSql:
     """The text as written."""
     pieces: tuple[Piece, ...]
     """The rewritten text, in order."""
+    video_columns: frozenset[str] = frozenset()
+    """The names of the video columns in the tables that it may read."""
 
     @property
     def text(self) -> str:
@@ -122,7 +124,19 @@ def rewrite_sql(
     """
     text = TokenText(sql)
     reading = _Reading(frozenset(video_columns), single_times)
-    return RewrittenSql(sql, tuple(_rewrite(text, reading, 0, len(text), 0)))
+    pieces = tuple(_rewrite(text, reading, 0, len(text), 0))
+    return RewrittenSql(sql, pieces, reading.videos)
+
+
+def video_with_field(sql: RewrittenSql, field: str) -> str | None:
+    """The name of a video that the query takes a field of, or None."""
+    text = TokenText(sql.given)
+    for at in range(len(text)):
+        name = text.name(at)
+        step = _step(text, at) if name in sql.video_columns else None
+        if step is not None and step[0] == field:
+            return name
+    return None
 
 
 def require_query(sql: str) -> None:

@@ -371,6 +371,13 @@ def test_a_missing_video_among_others_stays_missing(text: str, missing: int, db:
     assert sorted(size for size in sizes if size is not None) == sorted(there * missing)
 
 
+@pytest.mark.parametrize("star", ["* EXCLUDE (video)", "c.* EXCEPT (video)"])
+def test_everything_but_a_video_shows_nothing_of_it(star: str, db: Marey) -> None:
+    query = db.sql(f"SELECT {star} FROM training.clips c")
+    assert query.schema.names == ["clip_id", "label", "Take"]
+    assert query.to_table().num_rows == len(CLIPS)
+
+
 def test_everything_of_a_join_gets_names_of_its_own(db: Marey) -> None:
     query = db.sql(
         'SELECT * FROM training.clips c JOIN training."Views" v ON c.clip_id = v.clip_id'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -157,6 +158,17 @@ def test_windows_and_ordered_aggregates_look_into_no_frames(
             ColumnNotFoundError,
             "no column 'video.index.widht'; did you mean 'video.index.width'",
         ),
+        (
+            "SELECT video_read(video, [0], height = 32) FROM p.t",
+            ColumnNotFoundError,
+            "no column 'height'; .* an argument is named as in height => ...",
+        ),
+        (
+            "SELECT x.video.width FROM p.t x",
+            ColumnNotFoundError,
+            "a video has no field 'width': .* as in video.index.width",
+        ),
+        ("SELECT video['width'] FROM p.t", ColumnNotFoundError, "as in video.index.width"),
         ("SELECT * FROM p.tt", TableNotFoundError, "no table p.tt in .*near it: 't'"),
         ("SELECT * FROM pp.t", TableNotFoundError, "no table pp.t in .*near it: 'p'"),
         ("SELECT * FROM t", TableNotFoundError, "no table 't': name tables as project.table"),
@@ -177,6 +189,38 @@ def test_unknown_names_come_with_near_ones(
 ) -> None:
     with pytest.raises(error, match=says):
         db.sql(text)
+
+
+def test_a_table_with_capitals_is_offered_in_quotes(tmp_path: Path) -> None:
+    db = Marey(tmp_path)
+    db.project("Proj").create_table("Tab", key_schema={"k": pa.int64()})
+    for name in ("Proj.Tab", "proj.tab", '"Proj".tab'):
+        with pytest.raises(TableNotFoundError, match=r'there is "Proj"\."Tab"$'):
+            db.sql(f"SELECT * FROM {name}")
+    assert db.sql('SELECT * FROM "Proj"."Tab"').to_table().num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "name"),
+    [
+        ("k, k", "p.t.k"),
+        ("*, label", "p.t.label"),
+        ("k AS a, label AS a", "a"),
+        ("count(*), count(*)", r"count\(\*\)"),
+        ("video_read(video, [0]), video_read(video, [0])", "video_read"),
+    ],
+)
+def test_a_select_names_its_columns_apart(columns: str, name: str, db: Marey) -> None:
+    with pytest.raises(
+        QueryError, match=f"two columns of one SELECT are called '{name}': name"
+    ):
+        db.sql(f"SELECT {columns} FROM p.t")
+
+
+@pytest.mark.parametrize("condition", ["label = 3", "CAST(label AS int) = 3"])
+def test_a_string_that_is_no_number_is_named(condition: str, db: Marey) -> None:
+    with pytest.raises(QueryError, match=r"^the string 'a' is no Int\d+: .* label = '3'"):
+        db.sql(f"SELECT k FROM p.t WHERE {condition}").to_table()
 
 
 @pytest.mark.parametrize(

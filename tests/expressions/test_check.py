@@ -178,6 +178,8 @@ def test_isin_takes_the_type_beside_it_where_it_fits(clips: Columns) -> None:
 def test_conditions_are_bool(clips: Columns) -> None:
     assert resolve_condition(clips("clip_id") == 3).dtype == pa.bool_()
     assert resolve_condition(True).dtype == pa.bool_()
+    with pytest.raises(ExpressionError, match=r"found string; write .* == .* with db.sql"):
+        resolve_condition("label = 'kitchen'")
     with pytest.raises(ExpressionError, match="a condition must be bool, found int64"):
         resolve_condition(clips("clip_id"))
 
