@@ -50,6 +50,9 @@ class LoaderSettings:
         for name, smallest in least.items():
             value = whole_number(name, getattr(self, name), smallest)
             object.__setattr__(self, name, value)
+        for name in ("shuffle", "drop_last"):
+            if type(getattr(self, name)) is not bool:
+                raise ConfigError(f"{name} must be a bool, got {getattr(self, name)!r}")
 
 
 class ChosenRows(ABC):
@@ -77,6 +80,8 @@ class DataLoader:
         settings: LoaderSettings,
         transform: Callable[[pa.RecordBatch], Any] | None,
     ) -> None:
+        if transform is not None and not callable(transform):
+            raise ConfigError(f"transform must be a function of a batch, got {transform!r}")
         self._rows = rows
         self._settings = settings
         self._transform = transform

@@ -14,6 +14,7 @@ from ..expressions.node import Expr
 from ..storage.dataset import Dataset, Version
 from ..storage.optimize import Optimized
 from .ingest import prepare_rows
+from .requests import VIDEO
 from .result import Readable
 from .rows import delete_rows
 from .workspace import Workspace
@@ -81,12 +82,14 @@ class Table:
 
         Raises:
             InputError: A value or a column does not fit; the message names it.
+            UnsupportedError: A scan that gives videos: their media are not in its result.
             DuplicateKeyError: A key stands twice.
             VideoError: A video cannot be indexed; the message names row, key and column.
             ConflictError: Other writers were quicker each time.
         """
         dataset = self._writable()
         if isinstance(data, Readable):
+            _refuse_videos(data.schema)
             data = data.to_table()
         given = prepare_rows(data, schema=dataset.schema, key_schema=dataset.key_schema)
         version: int = dataset.write(given.table, given.videos)
@@ -176,3 +179,12 @@ def _number_or_time(asof: object) -> int | datetime:
         raise ConfigError(
             f"asof is a version, its number or a datetime, got {asof!r}"
         ) from None
+
+
+def _refuse_videos(schema: pa.Schema) -> None:
+    for field in schema:
+        if field.type == VIDEO:
+            raise UnsupportedError(
+                f"column {field.name!r} of the scan is a video, of which a result holds the "
+                "facts only: write se.Video values, or what se.video.remux gives"
+            )

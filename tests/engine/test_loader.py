@@ -99,6 +99,16 @@ def test_every_row_comes_once_in_batches_of_one_size(
     assert keys(keys_only.to_data_loader(batch_size=size, **options)) == found
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"), [("transform", 5), ("shuffle", "x"), ("drop_last", 1)]
+)
+def test_a_setting_of_another_kind_is_refused_at_once(
+    keys_only: Scan, setting: str, value: object
+) -> None:
+    with pytest.raises(ConfigError, match=f"{setting} must be a"):
+        keys_only.to_data_loader(**{setting: value})
+
+
 def test_settings_may_be_numbers_of_numpy(keys_only: Scan, db: Marey, table: Table) -> None:
     options = {"batch_size": 4, "seed": 3, "epoch": 1, "prefetch": 1}
     given = {name: np.int64(value) for name, value in options.items()}

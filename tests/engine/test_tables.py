@@ -221,6 +221,17 @@ def test_a_scan_is_written_to_another_table(db: Marey, project: Project, table: 
     ]
 
 
+def test_a_scan_of_videos_is_not_written_without_its_media(
+    db: Marey, project: Project, table: Table, video: Callable[[str], se.Video]
+) -> None:
+    table.write({"k": [1], "video": [video("baseline")]})
+    copy = project.create_table("bare", key_schema={"k": pa.int64()})
+    before = copy.versions()
+    with pytest.raises(UnsupportedError, match="column 'video' of the scan is a video"):
+        copy.write(db.scan({"k": table["k"], "video": table["video"]}))
+    assert copy.versions() == before
+
+
 def test_writes_are_upserts_that_keep_what_they_do_not_give(
     db: Marey, table: Table, video: Callable[[str], se.Video], truth: Callable[[str], list[Any]]
 ) -> None:
