@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ..errors import ConfigError
 from .config import whole_number
 from .failures import OnError
 from .run import Pace
