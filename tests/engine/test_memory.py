@@ -84,7 +84,7 @@ def test_values_that_fail_and_runs_that_end_early_hold_no_frames(
         nonlocal held
         for batch in scan.to_record_batches(on_error=end if end != "early" else "raise"):
             held = max(held, pa.total_allocated_bytes() - before)
-            # CPython 3.13 keeps this very frame for a while when a generator is closed under it.
+            # CPython 3.13 keeps this frame for a while if a generator is closed under it.
             del batch
             if end == "early":
                 return
