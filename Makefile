@@ -31,8 +31,10 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
 demo: $(VENV)/.runtime
 	$(BIN)/marey demo
 
+# Properties are drawn the same way every time: a run fails for what changed, not by luck. pytest
+# alone draws others each time.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	CI=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
