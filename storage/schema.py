@@ -41,6 +41,7 @@ INDEX_FIELDS = pa.schema(
         ("duration_seconds", pa.float64()),
         ("average_fps", pa.float64()),
         ("gop_count", pa.int32()),
+        ("cadences", pa.list_(pa.float64())),
         ("has_b_frames", pa.bool_()),
         ("bit_depth", pa.int32()),
         ("chroma_format", pa.string()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..h264.sps import Sps
+from .cadences import cadences
 from .frames import FrameIndex
 
 _CHROMA_FORMATS = ("4:0:0", "4:2:0", "4:2:2", "4:4:4")
@@ -29,7 +30,8 @@ def describe(
     Returns:
         Field names to values: `duration_seconds` runs from the first frame's time to the end of
         the last, `average_fps` is frames over that, `color_*` are code points of ITU-T H.273 (2
-        is unspecified), `gop_count` counts the places where decoding can start.
+        is unspecified), `gop_count` counts the places where decoding can start, `cadences` are
+        the lower frame rates that can be read as a prefix of the file.
     """
     duration = int(index.duration_ticks.sum()) if index.frame_count else 0
     seconds = duration * index.timebase.numerator / index.timebase.denominator
@@ -45,6 +47,7 @@ def describe(
         "duration_seconds": seconds,
         "average_fps": index.frame_count / seconds if seconds > 0 else 0.0,
         "gop_count": len(index.starts),
+        "cadences": cadences(index),
         "has_b_frames": has_b_slices,
         "bit_depth": max(sps.bit_depth_luma, sps.bit_depth_chroma),
         "chroma_format": _CHROMA_FORMATS[sps.chroma_format_idc],

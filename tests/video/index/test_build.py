@@ -152,6 +152,7 @@ def test_scalars(name: str, clip: Callable[[str], bytes]) -> None:
             "height": frames[0].height,
             "frame_count": len(frames),
             "gop_count": len(built.index.starts),
+            "cadences": [],
             "has_b_frames": any(f.pict_type == av.video.frame.PictureType.B for f in frames),
             "bit_depth": 10 if "10" in recipe.pixel_format else 8,
             "chroma_format": "4:0:0" if chroma == "gray" else ":".join(chroma),
