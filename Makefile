@@ -7,7 +7,7 @@ ROOT := $(abspath .)
 WORKERS ?= 2
 SECONDS ?= 600
 
-.PHONY: demo test check bench docs fuzz independent clean format
+.PHONY: demo test check bench bench-peers docs fuzz independent clean format
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -48,8 +48,20 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Options in BENCH: names of benches, `--all`, `--repeats 15` (`python -m tests.bench --help`).
 bench: $(VENV)/.dev
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(BENCH)
+
+# Libraries to compare with, in an environment of their own; torchcodec is left out where it
+# cannot be installed or does not load. It takes PyTorch, which is large.
+bench-peers: $(VENV)-peers/.made
+$(VENV)-peers/.made: tests/bench/peers.txt
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip --disable-pip-version-check --quiet install --requirement tests/bench/peers.txt
+	-$(VENV)-peers/bin/python -m pip --disable-pip-version-check --quiet install torch==2.13.0
+	-$(VENV)-peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps torchcodec==0.13.0
+	@$(VENV)-peers/bin/python -c "import pathlib, sysconfig; p = pathlib.Path(sysconfig.get_path('purelib'), 'marey'); p.is_symlink() or p.symlink_to('$(ROOT)')"
+	@touch $@
 
 # Marey's subset streams in decoders other than FFmpeg's. Needs node and npm.
 independent: $(VENV)/.dev
@@ -64,4 +76,4 @@ docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/independent/node_modules
+	rm -rf $(VENV) $(VENV)-peers build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/independent/node_modules

@@ -1,21 +1,56 @@
-"""`python -m tests.bench [NAME ...]`: measure, and print tables. All of them without a name."""
+"""Measure, and print tables. Without a name: all benches."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
 
-from . import closures, indexing, reheading
+from . import closures, indexing, reheading, workloads
+from .bench_clips import CLIPS
+from .engines.registry import ENGINES
+from .options import Options
 
-BENCHES = {
+BENCHES: Mapping[str, Callable[[Options], None]] = {
     "closures": closures.report,
     "indexing": indexing.report,
     "reheading": reheading.report,
+    "workloads": workloads.report,
 }
 
-parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
-names = parser.parse_args().names
-if unknown := set(names) - BENCHES.keys():
-    parser.error(f"no bench {', '.join(sorted(unknown))}: there are {', '.join(BENCHES)}")
-for name in names or BENCHES:
-    BENCHES[name]()
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
+    parser.add_argument("--repeats", type=int, help="rounds of each measurement")
+    parser.add_argument("--all", action="store_true", help="also what takes long")
+    parser.add_argument("--engines", type=_names(ENGINES), default=(), metavar="A,B")
+    parser.add_argument("--clips", type=_names({*CLIPS, "epoch"}), default=(), metavar="A,B")
+    parser.add_argument("--works", type=_names(workloads.WORKS), default=(), metavar="A,B")
+    given = parser.parse_args()
+    if unknown := set(given.names) - BENCHES.keys():
+        parser.error(f"no bench {', '.join(sorted(unknown))}: there are {', '.join(BENCHES)}")
+    options = Options(
+        repeats=given.repeats,
+        everything=given.all,
+        engines=given.engines,
+        clips=given.clips,
+        works=given.works,
+    )
+    for name in given.names or BENCHES:
+        BENCHES[name](options)
+
+
+def _names(known: Mapping[str, object] | set[str]) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        if unknown := set(names) - set(known):
+            raise argparse.ArgumentTypeError(
+                f"no {', '.join(sorted(unknown))}: there are {', '.join(sorted(known))}"
+            )
+        return names
+
+    return parse
+
+
+main()

@@ -17,6 +17,7 @@ from marey.video.index.frames import FrameIndex
 from marey.video.plan import EXACT, Strategy, plan_read
 from marey.video.source import BytesReader
 
+from .options import Options
 from .table import print_table
 
 
@@ -90,7 +91,7 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def report() -> None:
+def report(_: Options) -> None:
     """Print the table."""
 
     def rows() -> Iterator[tuple[object, ...]]:

@@ -17,6 +17,7 @@ from marey.video.index.build import build_frame_index
 from marey.video.index.encode import encode_index
 from marey.video.source import BytesReader
 
+from .options import Options
 from .table import print_table
 
 
@@ -71,12 +72,12 @@ def measure(kind: str, *, frames: int = 1500, rounds: int = 7) -> Cost:
     )
 
 
-def report() -> None:
+def report(options: Options) -> None:
     """Print the table."""
 
     def rows() -> Iterator[tuple[object, ...]]:
         for kind in KINDS:
-            cost = measure(kind)
+            cost = measure(kind, rounds=options.repeats or 7)
             yield (
                 kind,
                 cost.frames,

@@ -18,6 +18,7 @@ from marey.video.plan import EXACT, plan_read
 from marey.video.plan.rewriting import ClosureRewriter
 from marey.video.source import BytesReader
 
+from .options import Options
 from .table import print_table
 
 
@@ -78,12 +79,12 @@ def measure(kind: str, *, frames: int = 120, rounds: int = 15) -> Cost:
     )
 
 
-def report() -> None:
+def report(options: Options) -> None:
     """Print the table."""
 
     def rows() -> Iterator[tuple[object, ...]]:
         for kind in KINDS:
-            cost = measure(kind)
+            cost = measure(kind, rounds=options.repeats or 15)
             yield (
                 kind,
                 cost.slices,
