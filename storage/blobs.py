@@ -1,10 +1,7 @@
-"""The bytes of videos, by range and by range only.
+"""The bytes of videos: ranges of them, their frame graphs, and whole ones to be written again.
 
-Lance has a call for a batch of ranges (`read_blob_ranges`) and a handle for one blob
-(`take_blobs`). The batch call looks every blob up again and fails as a whole; a handle is
-looked up once, and fails alone. So a few rows are read through handles, which are kept, and
-many rows in one call; what fails as a batch is read again row by row, so that only rows at
-fault carry an error.
+A range is read from where the video lies (`places`), each file opened once a call; what has no
+known place is read by Lance. What fails, fails for its row only.
 """
 
 from __future__ import annotations
@@ -14,146 +11,117 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from lance import Blob, BlobFile, blob_array
+from lance import Blob, blob_array
 
 from ..errors import (
     ColumnNotFoundError,
     CorruptVideoError,
     MareyError,
-    NotFoundError,
     SourceNotFoundError,
-    StorageError,
     UnsupportedError,
 )
-from .cache import Cache
-from .handle import Handle, lance_message, translate_errors
-from .read import ROW_ID, quote, rows_filter
-from .schema import FRAME_GRAPH, INDEX, SOURCE, VIDEO_TYPE
+from .files import read_file
+from .handle import Handle, translate_errors
+from .lance_ranges import read_by_lance
+from .places import EXTERNAL, FilePlace, Place, Places, find_places, keep_places
+from .read import ROW_ID, RowIds, order_rows, select_rows, to_row_ids
+from .schema import FRAME_GRAPH, INDEX, SOURCE, VIDEO_TYPE, blob_path
 
 Request = tuple[int, int, int]
 """Row id, first byte, one past the last byte."""
 
-FEW_ROWS = 4
-"""Up to so many rows of a local table are quicker through handles: measured, see decision 3."""
-
-_FILE_BYTES = 2048
-_LANCE_ERRORS = (OSError, ValueError, RuntimeError, OverflowError)
-_EXTERNAL = 3
 _ABSOLUTE = 0
 
 
 def read_ranges(
-    handle: Handle, column: str, requests: Sequence[Request], files: Cache[BlobFile]
+    handle: Handle, column: str, requests: Sequence[Request], known: Places
 ) -> list[memoryview | MareyError]:
     """The bytes of each range, or what is wrong with it; see `Dataset.read_ranges`."""
     if column not in handle.video_columns:
         raise ColumnNotFoundError(f"no video column {column!r} in {handle.uri}")
-    rows = {row for row, _, _ in requests}
-    # Handles are read one after the other: where each read waits for a network, only one is.
-    if len(rows) > (1 if "://" in handle.uri else FEW_ROWS):
-        batch = _read_batch(handle, column, requests)
-        if batch is not None:
-            return batch
+    places = find_places(handle, column, {row for row, _, _ in requests}, known)
     results: list[memoryview | MareyError] = [memoryview(b"")] * len(requests)
-    for row in rows:
-        at = [i for i, request in enumerate(requests) if request[0] == row]
-        read = _read_row(handle, column, row, [requests[i][1:] for i in at], files)
-        for i, result in zip(at, read, strict=True):
-            results[i] = result
+    by_file: dict[str, list[int]] = {}
+    by_lance: list[int] = []
+    for at, (row, start, end) in enumerate(requests):
+        place = places[row]
+        if isinstance(place, MareyError):
+            results[at] = place
+        elif not 0 <= start <= end <= place.size:
+            results[at] = _beyond(column, requests[at], place)
+        elif isinstance(place, FilePlace):
+            by_file.setdefault(place.path, []).append(at)
+        else:
+            by_lance.append(at)
+    for path, wanted in by_file.items():
+        by_lance += _read_from_file(path, column, requests, wanted, places, results)
+    read = read_by_lance(handle, column, [requests[at] for at in by_lance])
+    for at, result in zip(by_lance, read, strict=True):
+        results[at] = result
     return results
 
 
-def _read_batch(
-    handle: Handle, column: str, requests: Sequence[Request]
-) -> list[memoryview | MareyError] | None:
-    if any(not 0 <= start <= end for _, start, end in requests):
-        return None
-    wanted = [(row, start, end - start) for row, start, end in requests]
-    try:
-        read = handle.lance.read_blob_ranges(_path(column), wanted, selector="ids")
-    except _LANCE_ERRORS:
-        return None
-    found = [memoryview(data) for _, _, data in read if data is not None]
-    return [*found] if len(found) == len(requests) else None
-
-
-def _read_row(
-    handle: Handle,
+def _read_from_file(
+    path: str,
     column: str,
-    row: int,
-    ranges: Sequence[tuple[int, int]],
-    files: Cache[BlobFile],
-) -> list[memoryview | MareyError]:
-    try:
-        file = _open_blob(handle, column, row, files)
-        size = file.size()
-        inside = [(start, end - start) for start, end in ranges if 0 <= start <= end <= size]
-        read = iter(_read_file(handle, column, row, file, inside))
-    except MareyError as error:
-        return [error] * len(ranges)
-    return [
-        memoryview(next(read))
-        if 0 <= start <= end <= size
-        else CorruptVideoError(
-            f"column {column!r}, row id {row}: bytes {start} to {end} were asked for, "
-            f"the video has {size}"
-        )
-        for start, end in ranges
+    requests: Sequence[Request],
+    wanted: Sequence[int],
+    places: dict[int, Place | MareyError],
+    results: list[memoryview | MareyError],
+) -> list[int]:
+    """Fill in the results of some requests; those that Lance is to be asked for instead."""
+    own = [places[requests[at][0]] for at in wanted]
+    ranges = [
+        (place.start + requests[at][1], place.start + requests[at][2])
+        for at, place in zip(wanted, own, strict=True)
+        if isinstance(place, FilePlace)
     ]
+    again: list[int] = []
+    for at, place, result in zip(wanted, own, read_file(path, ranges), strict=True):
+        if not isinstance(result, MareyError):
+            results[at] = result
+        elif isinstance(place, FilePlace) and place.reference:
+            results[at] = _source_error(result, column, requests[at][0], place.reference)
+        else:
+            again.append(at)
+    return again
 
 
-def _open_blob(handle: Handle, column: str, row: int, files: Cache[BlobFile]) -> BlobFile:
-    key = (handle.table_id, handle.version, column, row)
-    file = files.get(key)
-    if file is None:
-        file = _find_blob(handle, column, row)
-        files.put(key, file, size=_FILE_BYTES)
-    return file
+def _beyond(column: str, request: Request, place: Place) -> CorruptVideoError:
+    row, start, end = request
+    return CorruptVideoError(
+        f"column {column!r}, row id {row}: bytes {start} to {end} were asked for, "
+        f"the video has {place.size}"
+    )
 
 
-def _find_blob(handle: Handle, column: str, row: int) -> BlobFile:
-    where = f"column {column!r}, row id {row} in version {handle.version} of {handle.uri}"
-    try:
-        (file,) = handle.lance.take_blobs(_path(column), ids=[row])
-    except _LANCE_ERRORS as error:
-        if "deleted or not found" in str(error):
-            raise NotFoundError(f"{where}: there is no such row") from error
-        raise StorageError(f"{where}: {lance_message(error)}") from error
-    if file is None:
-        raise NotFoundError(f"{where}: the video is null")
-    return file
-
-
-def _read_file(
-    handle: Handle, column: str, row: int, file: BlobFile, ranges: list[tuple[int, int]]
-) -> list[bytes]:
-    read: list[bytes]
-    try:
-        read = file.read_ranges(ranges)
-        return read
-    except _LANCE_ERRORS:
-        # Lance merges what threads read at once through one handle, and what fails for one of
-        # them fails for all: with a handle of its own, this read fails for itself only.
-        file = _find_blob(handle, column, row)
-    try:
-        read = file.read_ranges(ranges)
-        return read
-    except _LANCE_ERRORS as error:
-        raise _source_error(handle, column, row, error) from error
-
-
-def _source_error(handle: Handle, column: str, row: int, error: Exception) -> MareyError:
-    descriptor = _descriptors(handle, column, np.array([row], np.uint64))[0].as_py()
-    uri = descriptor["blob_uri"] if descriptor["kind"] == _EXTERNAL else handle.uri
+def _source_error(error: MareyError, column: str, row: int, uri: str) -> MareyError:
     where = f"column {column!r}, row id {row}"
-    text = str(error)
-    if "Not found" in text:
-        return SourceNotFoundError(f"{where}: the source is gone: {uri}")
-    if "failed to fill whole buffer" in text:
-        return CorruptVideoError(
-            f"{where}: the source is shorter than when it was written: {uri}"
-        )
-    return StorageError(f"{where}: {lance_message(error)}: {uri}")
+    match error:
+        case SourceNotFoundError():
+            return SourceNotFoundError(f"{where}: the source is gone: {uri}")
+        case CorruptVideoError():
+            return CorruptVideoError(
+                f"{where}: the source is shorter than when it was written: {uri}"
+            )
+    return type(error)(f"{where}: {error}")
+
+
+def frame_graphs(
+    handle: Handle, row_ids: RowIds, column: str, known: Places
+) -> list[memoryview | None]:
+    """The frame graphs of videos; see `Dataset.frame_graphs`.
+
+    Who asks for them reads the videos next, so that the same read keeps their places.
+    """
+    distinct, at = np.unique(to_row_ids(row_ids), return_inverse=True)
+    parts = {SOURCE: blob_path(column), FRAME_GRAPH.name: f"{column}.{FRAME_GRAPH.name}"}
+    selected = select_rows(handle, distinct, parts)
+    keep_places(handle, column, selected, known)
+    order = order_rows(handle, selected[ROW_ID].to_numpy(), distinct)[at]
+    graphs = selected[FRAME_GRAPH.name].take(pa.array(order, pa.int64()))
+    # Arrow's buffers hold signed bytes.
+    return [memoryview(g.as_buffer()).cast("B") if g.is_valid else None for g in graphs]
 
 
 def stored_bytes(
@@ -162,8 +130,8 @@ def stored_bytes(
     """Bytes that each row's video takes within the table: none for a reference."""
     descriptors = _descriptors(handle, column, row_ids)
     sizes = descriptors.field("size").fill_null(0).to_numpy().astype(np.int64)
-    kinds = descriptors.field("kind").fill_null(_EXTERNAL).to_numpy()
-    return np.where(kinds == _EXTERNAL, 0, sizes)
+    kinds = descriptors.field("kind").fill_null(EXTERNAL).to_numpy()
+    return np.where(kinds == EXTERNAL, 0, sizes)
 
 
 def stored_videos(
@@ -175,16 +143,16 @@ def stored_videos(
     inner = [
         (int(row), 0, described["size"])
         for row, described in zip(row_ids, plain, strict=True)
-        if described is not None and described["kind"] != _EXTERNAL
+        if described is not None and described["kind"] != EXTERNAL
     ]
     with translate_errors(f"read of column {column!r} of {handle.uri}"):
-        read = handle.lance.read_blob_ranges(_path(column), inner, selector="ids")
+        read = handle.lance.read_blob_ranges(blob_path(column), inner, selector="ids")
     data = iter(read)
     blobs: list[Blob | None] = []
     for described in plain:
         if described is None:
             blobs.append(None)
-        elif described["kind"] != _EXTERNAL:
+        elif described["kind"] != EXTERNAL:
             blobs.append(Blob(data=next(data)[2]))
         elif described["blob_id"] != _ABSOLUTE:
             raise UnsupportedError(f"{handle.uri}: a source relative to a base path of Lance")
@@ -227,15 +195,6 @@ def _stored(
     parts: Sequence[str] = (SOURCE, INDEX, FRAME_GRAPH.name),
 ) -> pa.Table:
     """Parts of videos as Lance keeps them, in the order of the row ids."""
-    with translate_errors(f"read of column {column!r} of {handle.uri}"):
-        table = handle.lance.scanner(
-            columns={part: quote(f"{column}.{part}") for part in parts},
-            filter=rows_filter(row_ids),
-            with_row_id=True,
-        ).to_table()
+    table = select_rows(handle, row_ids, {part: f"{column}.{part}" for part in parts})
     order = np.argsort(table[ROW_ID].to_numpy())[np.argsort(np.argsort(row_ids))]
     return table.take(pa.array(order, pa.int64()))
-
-
-def _path(column: str) -> str:
-    return f"{column}.{SOURCE}"

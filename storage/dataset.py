@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import cast
 
 import pyarrow as pa
-from lance import BlobFile
 
 from ..errors import MareyError, NotFoundError, QueryError, UnsupportedError
 from . import blobs, read
@@ -18,12 +17,13 @@ from .given import check_rows
 from .handle import Handle, StorageOptions, translate_errors
 from .keys import KeyMap
 from .optimize import Optimized, optimize
+from .places import Places
 from .read import RowIds
 from .schema import VideoValue
 from .write import upsert
 
 _KEY_MAP_BYTES = 128 << 20
-_BLOB_FILE_BYTES = 8 << 20
+_PLACE_BYTES = 16 << 20
 _WEEK_SECONDS = 7 * 24 * 3600
 
 
@@ -43,13 +43,13 @@ class Caches:
 
     key_maps: Cache[KeyMap | int]
     """Key to row id."""
-    blob_files: Cache[BlobFile]
-    """Blobs that were found."""
+    places: Places
+    """Where videos lie."""
 
     @classmethod
     def empty(cls) -> Caches:
         """Caches of the usual sizes."""
-        return cls(Cache(_KEY_MAP_BYTES), Cache(_BLOB_FILE_BYTES))
+        return cls(Cache(_KEY_MAP_BYTES), Places.empty(_PLACE_BYTES))
 
 
 class Dataset:
@@ -213,7 +213,7 @@ class Dataset:
 
     def frame_graphs(self, row_ids: RowIds, column: str) -> list[memoryview | None]:
         """The frame graph of each row's video, None where there is no video."""
-        return read.frame_graphs(self._handle, row_ids, column)
+        return blobs.frame_graphs(self._handle, row_ids, column, self._caches.places)
 
     def read_ranges(
         self, column: str, requests: Sequence[blobs.Request]
@@ -225,11 +225,12 @@ class Dataset:
             requests: Row id, first byte, one past the last byte.
 
         Returns:
-            For each request the bytes, or the error of that row: `SourceNotFoundError` where
+            For each request the bytes, behind which `files.PADDING_BYTES` more may be read, or
+            the error of that row: `SourceNotFoundError` where
             the object behind a reference is gone, `CorruptVideoError` for a range beyond the
             video, `NotFoundError` for a row or a video that is not there.
         """
-        return blobs.read_ranges(self._handle, column, requests, self._caches.blob_files)
+        return blobs.read_ranges(self._handle, column, requests, self._caches.places)
 
     def write(
         self,

@@ -38,6 +38,9 @@ FORMAT_KEY = "marey:format"
 TABLE_ID_KEY = "marey:table-id"
 KEY_COLUMNS_KEY = "marey:key-columns"
 
+LANCE_ERRORS = (OSError, ValueError, RuntimeError, OverflowError)
+"""What Lance raises where it cannot read a blob."""
+
 _METADATA_CACHE_BYTES = 64 << 20
 _INDEX_CACHE_BYTES = 16 << 20
 # Lance ends its messages with the place in its own source.

@@ -6,7 +6,7 @@ very name. `video` alone gives its index scalars, `video.index` the frame graph 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -247,7 +247,7 @@ def locate_keys(handle: Handle, wanted: KeyCodes) -> tuple[Int64s, Int64s]:
 
 def take(handle: Handle, row_ids: RowIds, columns: Sequence[str]) -> pa.Table:
     """Rows in the order of their ids; see `Dataset.take`."""
-    wanted = _row_ids(row_ids)
+    wanted = to_row_ids(row_ids)
     distinct, place = np.unique(wanted, return_inverse=True)
     batches: list[pa.RecordBatch] = []
     for start in range(0, len(distinct), _TAKE_ROWS):
@@ -257,15 +257,21 @@ def take(handle: Handle, row_ids: RowIds, columns: Sequence[str]) -> pa.Table:
         # A filter that nothing passes still says the types.
         batches += _no_rows(handle, columns)
     rows = pa.Table.from_batches(batches).combine_chunks()
-    found = rows[ROW_ID].to_numpy()
-    order = np.argsort(found)
+    order = order_rows(handle, rows[ROW_ID].to_numpy(), distinct)
+    return rows.drop_columns([ROW_ID]).take(pa.array(order[place], pa.int64()))
+
+
+def order_rows(
+    handle: Handle, found: npt.NDArray[np.uint64], distinct: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.int64]:
+    """Where each of some sorted row ids stands among those that were found: all of them."""
     if len(found) < len(distinct):
         gone = np.setdiff1d(distinct, found)
         raise NotFoundError(
             f"row id {gone[0]} is not in version {handle.version} of {handle.uri} "
             f"({len(gone)} of {len(distinct)} are not)"
         )
-    return rows.drop_columns([ROW_ID]).take(pa.array(order[place], pa.int64()))
+    return np.argsort(found)
 
 
 def _no_rows(handle: Handle, columns: Sequence[str]) -> list[pa.RecordBatch]:
@@ -287,15 +293,38 @@ def rows_filter(row_ids: npt.NDArray[np.uint64]) -> str:
     return f"{ROW_ID} IN ({','.join(map(str, row_ids.tolist()))})"
 
 
-def frame_graphs(handle: Handle, row_ids: RowIds, column: str) -> list[memoryview | None]:
-    """The frame graphs of videos; see `Dataset.frame_graphs`."""
-    path = f"{column}.{INDEX}.{FRAME_GRAPH.name}"
-    graphs = take(handle, row_ids, [path])[path]
-    # Arrow's buffers hold signed bytes.
-    return [memoryview(g.as_buffer()).cast("B") if g.is_valid else None for g in graphs]
+def select_rows(
+    handle: Handle, row_ids: npt.NDArray[np.uint64], columns: Mapping[str, str]
+) -> pa.Table:
+    """Stored columns of rows as Lance has them, with row ids and addresses; not `take`n into
+    order, and without the rows that are not there.
+
+    Args:
+        handle: The version.
+        row_ids: Each once.
+        columns: Names to give them, and the stored paths behind them.
+    """
+    projection = {name: quote(path) for name, path in columns.items()}
+    parts = []
+    with translate_errors(f"read of {handle.uri}"):
+        for start in range(0, max(1, len(row_ids)), _TAKE_ROWS):
+            chosen = row_ids[start : start + _TAKE_ROWS]
+            scanner = handle.lance.scanner(
+                columns=projection,
+                filter=rows_filter(chosen) if len(chosen) else "false",
+                with_row_id=True,
+                with_row_address=True,
+            )
+            parts.append(scanner.to_table())
+    return pa.concat_tables(parts)
 
 
-def _row_ids(row_ids: RowIds) -> npt.NDArray[np.uint64]:
+def to_row_ids(row_ids: RowIds) -> npt.NDArray[np.uint64]:
+    """Row ids as an array.
+
+    Raises:
+        InputError: One is null.
+    """
     if isinstance(row_ids, pa.Array):
         return _from_arrow(pa.chunked_array([row_ids]))
     if isinstance(row_ids, pa.ChunkedArray):

@@ -123,6 +123,15 @@ def is_video(field: pa.Field) -> bool:
     return bool(dtype.field(INDEX).type.get_field_index(FRAME_GRAPH.name) >= 0)
 
 
+def blob_path(column: str) -> str:
+    """The stored path of a video column's bytes.
+
+    >>> blob_path("video")
+    'video.source'
+    """
+    return f"{column}.{SOURCE}"
+
+
 def to_logical(stored: pa.Schema) -> pa.Schema:
     """The schema that users see of a stored one; Lance's own metadata is left out."""
     return _with_videos(stored, LOGICAL_VIDEO_TYPE)
