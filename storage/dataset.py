@@ -15,7 +15,7 @@ from . import blobs, read
 from .cache import Cache
 from .given import check_rows
 from .handle import Handle, StorageOptions, translate_errors
-from .keys import KeyMap
+from .keys import KeptKeys
 from .optimize import Optimized, optimize
 from .places import Places
 from .read import RowIds
@@ -41,7 +41,7 @@ class Version:
 class Caches:
     """What is kept of the versions that were read, for all tables of a catalog."""
 
-    key_maps: Cache[KeyMap | int]
+    key_maps: Cache[KeptKeys]
     """Key to row id."""
     places: Places
     """Where videos lie."""

@@ -2,14 +2,17 @@
 
 Two ways, both without a word of SQL, so that no key can be misquoted:
 
-- `KeyCodes` numbers the keys that are wanted and then numbers a stored batch alike; a scan of
+- `KeyCodes` numbers the keys that are wanted and then finds them in stored batches; a scan of
   the key columns through it finds any number of keys in bounded memory.
-- `KeyMap` holds all keys of one version, sorted by hash; a lookup takes microseconds.
+- `KeyMap` holds all keys of one version, and sorts more of them by hash at each lookup.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
+from enum import Enum, auto
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +25,9 @@ Int64s = npt.NDArray[np.int64]
 UNKNOWN = -1
 """Where a key was not found."""
 
+_PART_ROWS = 1 << 16
+_TABLE_ENTRIES = 1 << 22
+
 
 class KeyCodes:
     """A number for each distinct key of a table; equal keys, equal numbers.
@@ -29,49 +35,77 @@ class KeyCodes:
     >>> codes = KeyCodes(pa.table({"a": ["x", "y", "x"], "b": [1, 1, 1]}))
     >>> codes.own.tolist(), codes.count
     ([0, 1, 0], 2)
-    >>> codes.encode([pa.array(["y", "y"]), pa.array([1, 2])]).tolist()
-    [1, -1]
+    >>> rows, numbers = codes.find([pa.array(["y", "y"]), pa.array([1, 2])])
+    >>> rows.tolist(), numbers.tolist()
+    ([0], [1])
     """
 
     def __init__(self, keys: pa.Table) -> None:
         self._values: list[pa.Array] = []
-        # Pairs (code of the columns before, code of this one) that occur, sorted.
-        self._pairs: list[Int64s] = []
+        self._pairs: list[_Pairs] = []
         codes = np.zeros(keys.num_rows, np.int64)
         for column in keys.columns:
             values = column.combine_chunks().unique()
-            pairs = codes * len(values) + _index_in(column, values)
+            pairs = codes * len(values) + _index_in(column, values).astype(np.int64)
             distinct, codes = np.unique(pairs, return_inverse=True)
+            before = self._pairs[-1].count if self._pairs else 1
             self._values.append(values)
-            self._pairs.append(distinct)
+            self._pairs.append(_Pairs(distinct, before * len(values)))
         self.own: Int64s = codes
-        self.count = len(self._pairs[-1])
+        self.count = self._pairs[-1].count
 
-    def encode(self, columns: Sequence[pa.Array | pa.ChunkedArray]) -> Int64s:
-        """The numbers of other keys, `UNKNOWN` where the key is not among ours."""
-        codes = np.zeros(len(columns[0]), np.int64)
+    def find(self, columns: Sequence[pa.Array | pa.ChunkedArray]) -> tuple[Int64s, Int64s]:
+        """Where other keys are among ours: their places, rising, and our numbers for them."""
+        rows: Int64s | None = None
+        codes: Int64s = np.zeros(1, np.int64)
         for column, values, pairs in zip(columns, self._values, self._pairs, strict=True):
-            found = _index_in(column, values)
-            known = (codes != UNKNOWN) & (found != UNKNOWN)
-            wanted = codes * len(values) + found
-            at = np.minimum(np.searchsorted(pairs, wanted), max(len(pairs) - 1, 0))
-            known[known] = pairs[at[known]] == wanted[known]
-            codes = np.where(known, at, UNKNOWN)
-        return codes
+            # Most stored keys are not wanted: later columns are looked at where the first fit.
+            found = _index_in(column if rows is None else column.take(pa.array(rows)), values)
+            known = np.flatnonzero(found != UNKNOWN)
+            before = codes if rows is None else codes[known]
+            codes = pairs.find(before * len(values) + found[known])
+            rows = known if rows is None else rows[known]
+            rows, codes = rows[codes != UNKNOWN], codes[codes != UNKNOWN]
+        assert rows is not None
+        return rows, codes
 
 
-def _index_in(column: pa.Array | pa.ChunkedArray, values: pa.Array) -> Int64s:
+class _Pairs:
+    """The pairs (code of the columns before, code of this one) that occur, as one number."""
+
+    def __init__(self, distinct: Int64s, possible: int) -> None:
+        self.count = len(distinct)
+        self._distinct = distinct
+        self._table: Int64s | None = None
+        if possible <= _TABLE_ENTRIES:
+            self._table = np.full(possible, UNKNOWN, np.int64)
+            self._table[distinct] = np.arange(len(distinct))
+
+    def find(self, wanted: Int64s) -> Int64s:
+        """The place of each among the pairs."""
+        if self._table is not None:
+            return self._table[wanted]
+        at = np.minimum(np.searchsorted(self._distinct, wanted), max(self.count - 1, 0))
+        return np.where(self._distinct[at] == wanted, at, UNKNOWN)
+
+
+def _index_in(column: pa.Array | pa.ChunkedArray, values: pa.Array) -> npt.NDArray[np.int32]:
     found = pc.fill_null(
         pc.call_function("index_in", [column], pc.SetLookupOptions(values)), UNKNOWN
     )
-    return np.asarray(found.to_numpy(), np.int64)
+    return np.asarray(found.to_numpy(), np.int32)
 
 
 class KeyMap:
     """All keys of one version of a table, for lookups that read nothing.
 
+    A first lookup goes through all keys. Each further one sorts some more of them by hash, and
+    goes through those that are left: no lookup waits for a million keys to be hashed, and in
+    the end one takes microseconds.
+
     Hashes are Python's own: seeded for strings and bytes, so no file can be made whose keys all
-    collide. A hash only proposes rows; the keys themselves are compared.
+    collide. A hash only proposes rows; the keys themselves are compared. Lookups may run in any
+    number of threads.
 
     >>> table = pa.table({"k": ["a", "b"]})
     >>> KeyMap(table, np.array([10, 11], np.uint64)).find(pa.table({"k": ["b", "z"]})).tolist()
@@ -79,33 +113,79 @@ class KeyMap:
     """
 
     def __init__(self, keys: pa.Table, row_ids: npt.NDArray[np.uint64]) -> None:
-        hashes = _hashes(keys)
-        self._order = np.argsort(hashes, kind="stable")
-        self._hashes = hashes[self._order]
-        self._keys = keys.combine_chunks()
-        self._row_ids = row_ids
+        self._keys = keys
+        self._row_ids = row_ids.astype(np.int64)
+        self._parts: list[_Part] = []
+        self._looked_up = False
+        self._sorting = threading.Lock()
 
     @property
     def size(self) -> int:
-        """Bytes that the map takes."""
-        arrays = self._order.nbytes + self._hashes.nbytes + self._row_ids.nbytes
-        return int(arrays + self._keys.nbytes)
+        """Bytes that the map takes once all is sorted: hash, place and row id of each key."""
+        return int(self._keys.nbytes + 3 * 8 * self._keys.num_rows)
 
     def find(self, keys: pa.Table) -> Int64s:
         """The row id of each key, `UNKNOWN` where the table does not hold it."""
+        if self._looked_up:
+            self._sort_more()
+        self._looked_up = True
+        parts = list(self._parts)
+        rows = np.full(keys.num_rows, UNKNOWN, np.int64)
+        if parts:
+            hashes = _hashes(keys)
+            for part in parts:
+                part.find(keys, hashes, rows)
+        start = len(parts) * _PART_ROWS
+        if start < self._keys.num_rows:
+            codes = KeyCodes(keys)
+            places, numbers = codes.find(self._keys.slice(start).columns)
+            by_number = np.full(codes.count, UNKNOWN, np.int64)
+            by_number[numbers] = places + start
+            rows = np.maximum(rows, by_number[codes.own])
+        held = rows != UNKNOWN
+        rows[held] = self._row_ids[rows[held]]
+        return rows
+
+    def _sort_more(self) -> None:
+        """Sort the next part, unless there is none or another lookup is at it."""
+        start = len(self._parts) * _PART_ROWS
+        if start >= self._keys.num_rows or not self._sorting.acquire(blocking=False):
+            return
+        try:
+            start = len(self._parts) * _PART_ROWS
+            if start < self._keys.num_rows:
+                self._parts.append(
+                    _Part(self._keys.slice(start, _PART_ROWS).combine_chunks(), start)
+                )
+        finally:
+            self._sorting.release()
+
+
+class _Part:
+    """Some keys of a map, sorted by hash."""
+
+    def __init__(self, keys: pa.Table, start: int) -> None:
         hashes = _hashes(keys)
+        order = np.argsort(hashes, kind="stable")
+        self._hashes = hashes[order]
+        self._rows: Int64s = order + start
+        self._keys = keys
+        self._start = start
+
+    def find(self, keys: pa.Table, hashes: Int64s, rows: Int64s) -> None:
+        """Put into `rows` where the keys are that this part holds."""
         at = np.searchsorted(self._hashes, hashes)
-        found = np.full(len(hashes), UNKNOWN, np.int64)
-        pending = np.arange(len(hashes))
-        while len(pending):
+        pending = np.flatnonzero(rows == UNKNOWN)
+        while True:
             pending = pending[at[pending] < len(self._hashes)]
             pending = pending[self._hashes[at[pending]] == hashes[pending]]
-            rows = self._order[at[pending]]
-            same = _equal(self._keys.take(rows), keys.take(pending))
-            found[pending[same]] = self._row_ids[rows[same]]
+            if not len(pending):
+                return
+            proposed = self._rows[at[pending]]
+            same = _equal(self._keys.take(proposed - self._start), keys.take(pending))
+            rows[pending[same]] = proposed[same]
             pending = pending[~same]
             at[pending] += 1
-        return found
 
 
 def _equal(left: pa.Table, right: pa.Table) -> npt.NDArray[np.bool_]:
@@ -134,3 +214,16 @@ def _hashable(column: pa.ChunkedArray) -> list[object]:
         column = column.cast(pa.int64())
     values: list[object] = column.to_pylist()
     return values
+
+
+class Unkept(Enum):
+    """Why the keys of a version are not kept."""
+
+    SEEN_ONCE = auto()
+    """There was one lookup so far."""
+    TOO_MANY = auto()
+    """They would not fit."""
+
+
+KeptKeys: TypeAlias = KeyMap | Unkept
+"""What is known of the keys of a version."""

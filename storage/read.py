@@ -25,7 +25,7 @@ from ..errors import (
 from .cache import Cache
 from .columns import fit_keys
 from .handle import Handle, translate_errors
-from .keys import UNKNOWN, Int64s, KeyCodes, KeyMap
+from .keys import UNKNOWN, Int64s, KeptKeys, KeyCodes, KeyMap, Unkept
 from .schema import FRAME_GRAPH, INDEX, INDEX_TYPE, SOURCE, is_video, no_column
 
 ROW_ID = "_rowid"
@@ -36,14 +36,13 @@ RowIds: TypeAlias = Sequence[int] | npt.NDArray[np.uint64] | pa.Array | pa.Chunk
 _PART = "__marey."
 _BATCH_BYTES = 32 << 20
 _READAHEAD = 2
-_KEY_BATCH_ROWS = 1 << 16
+_KEY_BATCH_ROWS = 1 << 18
+KEEP_AT_ONCE_ROWS = 1 << 16
+"""The keys of a larger table are kept from the second lookup in a version on: that costs half
+as much again as going through them."""
+
 _TAKE_ROWS = 4096
 """Row ids in one filter: planning it takes 7 microseconds each."""
-
-MAP_AT_ONCE_ROWS = 1 << 14
-"""A table of so many rows gets its key map at the first lookup: it costs a few milliseconds."""
-MAP_AFTER_LOOKUPS = 3
-"""A larger table, where a map costs ten scans of the keys, gets one when lookups repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,37 +184,38 @@ def quote(path: str) -> str:
     return ".".join(f"`{step}`" for step in path.split("."))
 
 
-def find_keys(handle: Handle, keys: pa.Table, maps: Cache[KeyMap | int]) -> pa.Array:
+def find_keys(handle: Handle, keys: pa.Table, maps: Cache[KeptKeys]) -> pa.Array:
     """Row ids in the order of the keys; see `Dataset.find_keys`."""
     wanted = fit_keys(keys, handle.key_schema)
     found = _find(handle, wanted, maps) if wanted.num_rows else np.empty(0, np.int64)
     return pa.array(found.astype(np.uint64), pa.uint64(), mask=found == UNKNOWN)
 
 
-def _find(handle: Handle, wanted: pa.Table, maps: Cache[KeyMap | int]) -> Int64s:
-    entry = maps.get(version := (handle.table_id, handle.version))
-    if isinstance(entry, KeyMap):
-        return entry.find(wanted)
-    lookups = (entry or 0) + 1
+def _find(handle: Handle, wanted: pa.Table, maps: Cache[KeptKeys]) -> Int64s:
+    version = (handle.table_id, handle.version)
+    kept = maps.get(version)
+    if isinstance(kept, KeyMap):
+        return kept.find(wanted)
     with translate_errors(f"count of {handle.uri}"):
         rows = handle.lance.count_rows()
-    # The keys alone may not fit: a guess from below keeps a huge table out of memory.
-    affordable = rows * 3 * 8 <= maps.max_bytes
-    if affordable and (rows <= MAP_AT_ONCE_ROWS or lookups >= MAP_AFTER_LOOKUPS):
-        key_map = _read_key_map(handle, maps.max_bytes)
-        if key_map is not None:
-            maps.put(version, key_map, size=key_map.size)
-            return key_map.find(wanted)
-    maps.put(version, lookups, size=64)
+    if kept is Unkept.SEEN_ONCE or (kept is None and rows <= KEEP_AT_ONCE_ROWS):
+        if (read := _read_key_map(handle, rows, maps.max_bytes)) is not None:
+            maps.put(version, read, size=read.size)
+            return read.find(wanted)
+        kept = Unkept.TOO_MANY
+    maps.put(version, kept or Unkept.SEEN_ONCE, size=64)
     return locate_keys(handle, KeyCodes(wanted))[0]
 
 
-def _read_key_map(handle: Handle, max_bytes: int) -> KeyMap | None:
+def _read_key_map(handle: Handle, rows: int, max_bytes: int) -> KeyMap | None:
+    """The keys of a version, None if they take too many bytes."""
+    size = rows * 3 * 8
+    if size > max_bytes:
+        return None
     batches: list[pa.RecordBatch] = []
-    size = 0
     for batch in scan(handle, handle.key_schema.names, batch_rows=_KEY_BATCH_ROWS):
         batches.append(batch)
-        size += batch.nbytes + 16 * batch.num_rows
+        size += batch.nbytes - 8 * batch.num_rows
         if size > max_bytes:
             return None
     schema = handle.key_schema.append(pa.field(ROW_ID, pa.uint64()))
@@ -238,10 +238,10 @@ def locate_keys(handle: Handle, wanted: KeyCodes) -> tuple[Int64s, Int64s]:
             with_row_address=True,
         )
         for batch in scanner.to_batches():
-            codes = wanted.encode([batch.column(name) for name in handle.key_schema.names])
-            hits = np.flatnonzero(codes != UNKNOWN)
-            row_ids[codes[hits]] = batch.column(ROW_ID).to_numpy()[hits]
-            addresses[codes[hits]] = batch.column(ROW_ADDRESS).to_numpy()[hits]
+            columns = [batch.column(name) for name in handle.key_schema.names]
+            rows, codes = wanted.find(columns)
+            row_ids[codes] = batch.column(ROW_ID).to_numpy()[rows]
+            addresses[codes] = batch.column(ROW_ADDRESS).to_numpy()[rows]
     return row_ids[wanted.own], addresses[wanted.own]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marey.errors import InputError
+from marey.storage import keys
 from marey.storage.cache import Cache
 from marey.storage.catalog import Catalog
 from marey.storage.columns import describe_key
@@ -63,17 +65,32 @@ def test_codes_number_equal_keys_equally_and_others_not(
     codes = KeyCodes(wanted)
     numbers = dict(zip(as_rows(wanted), codes.own.tolist(), strict=True))
     assert sorted(set(numbers.values())) == list(range(codes.count))
-    found = codes.encode(stored.columns).tolist()
-    assert found == [numbers.get(row, UNKNOWN) for row in as_rows(stored)]
+    rows, found = codes.find(stored.columns)
+    places = enumerate(as_rows(stored))
+    expected = [(place, numbers[row]) for place, row in places if row in numbers]
+    assert list(zip(rows.tolist(), found.tolist(), strict=True)) == expected
+
+
+@given(key_tables())
+def test_pairs_are_found_with_and_without_a_table(tables: tuple[pa.Table, pa.Table]) -> None:
+    stored, wanted = tables
+    with mock.patch.object(keys, "_TABLE_ENTRIES", 0):
+        sparse = KeyCodes(wanted).find(stored.columns)
+    dense = KeyCodes(wanted).find(stored.columns)
+    assert [part.tolist() for part in sparse] == [part.tolist() for part in dense]
 
 
 @given(key_tables())
 def test_a_map_finds_what_a_dict_finds(tables: tuple[pa.Table, pa.Table]) -> None:
     stored, wanted = tables
     row_ids = np.arange(100, 100 + stored.num_rows, dtype=np.uint64)
-    found = KeyMap(stored, row_ids).find(wanted).tolist()
     by_key = dict(zip(as_rows(stored), row_ids.tolist(), strict=True))
-    assert found == [by_key.get(row, UNKNOWN) for row in as_rows(wanted)]
+    expected = [by_key.get(row, UNKNOWN) for row in as_rows(wanted)]
+    # Three keys are sorted at each lookup but the first: the last has no more to go through.
+    with mock.patch.object(keys, "_PART_ROWS", 3):
+        key_map = KeyMap(stored, row_ids)
+        for _ in range(5):
+            assert key_map.find(wanted).tolist() == expected
 
 
 @pytest.mark.parametrize("name", TYPES)
