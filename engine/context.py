@@ -18,7 +18,7 @@ from ..errors import MareyError
 from ..storage.dataset import Dataset
 from ..video.index.frames import FrameIndex
 from .execute import Stop
-from .failures import OnError, RowFailure, located, united_keys
+from .failures import OnError, RowFailure, located, united_rows
 from .fault import forget_frames
 from .index_cache import IndexCache
 from .metrics import ScanMetrics
@@ -68,14 +68,20 @@ class TableRead:
 class QueryContext:
     """Shared by the functions in the plan, the readers below it and the work above it."""
 
-    def __init__(self, indexes: IndexCache, *, on_error: OnError = "raise") -> None:
+    def __init__(
+        self, indexes: IndexCache, *, on_error: OnError = "raise", epoch: int = 0
+    ) -> None:
         self.on_error: OnError = on_error
+        self.epoch = epoch
+        """Which epoch of training this is, for what is drawn by chance."""
         self.metrics = ScanMetrics()
         self.stop = Stop()
         self.raised: BaseException | None = None
         """What was raised beneath DataFusion, which keeps the text of an exception only."""
         self.reads: list[TableRead] = []
         """How tables are read, for `explain`; known once the plan runs."""
+        self.told: list[pa.Table] = []
+        """What went wrong elsewhere: in worker processes, or when rows were chosen."""
         self._failures: dict[tuple[int, int, str, str], RowFailure] = {}
         self._failed_rows: set[tuple[int, int]] = set()
         self._indexes = indexes
@@ -83,7 +89,7 @@ class QueryContext:
 
     def again(self) -> QueryContext:
         """A context for another run over the same handles."""
-        other = QueryContext(self._indexes, on_error=self.on_error)
+        other = QueryContext(self._indexes, on_error=self.on_error, epoch=self.epoch)
         other._columns = list(self._columns)
         return other
 
@@ -96,6 +102,11 @@ class QueryContext:
     def has_videos(self) -> bool:
         """Whether a table of the query has a video column."""
         return bool(self._columns)
+
+    @property
+    def columns(self) -> list[VideoColumn]:
+        """The video columns, by their numbers."""
+        return list(self._columns)
 
     def column(self, table: int) -> VideoColumn:
         """A video column by its number."""
@@ -176,26 +187,33 @@ class QueryContext:
         video = self._columns[failure.table]
         return located(failure, video.label, video.keys([failure.row]))
 
-    def failed_keys(self) -> pa.Table:
-        """For each of `failures` the key columns of its row: one read a video column."""
+    def failed_keys(self, since: int = 0) -> pa.Table:
+        """For each of `failures` from one on the key columns of its row: one read a video
+        column.
+        """
         by_table: dict[int, list[int]] = {}
-        for at, failure in enumerate(self._failures.values()):
+        failures = self.failures[since:]
+        for at, failure in enumerate(failures):
             by_table.setdefault(failure.table, []).append(at)
-        failures = self.failures
         keys = [
             self._columns[table].keys([failures[at].row for at in places])
             for table, places in by_table.items()
         ]
         place = np.argsort([at for places in by_table.values() for at in places])
-        return united_keys(keys).take(pa.array(place, pa.int64()))
+        return united_rows(keys).take(pa.array(place, pa.int64()))
 
-    def failed_tables(self) -> list[str]:
-        """For each of `failures` the name of its table."""
-        return [self._columns[failure.table].label for failure in self._failures.values()]
+    def failed_tables(self, since: int = 0) -> list[str]:
+        """For each of `failures` from one on the name of its table."""
+        return [self._columns[failure.table].label for failure in self.failures[since:]]
 
     def has_failed(self, table: int, row: int) -> bool:
         """Whether some value of a row could not be made."""
         return (table, row) in self._failed_rows
+
+    @property
+    def failed_rows(self) -> int:
+        """Rows of which some value could not be made."""
+        return len(self._failed_rows)
 
     @property
     def failures(self) -> list[RowFailure]:

@@ -69,10 +69,10 @@ def errors_table(failures: Sequence[RowFailure], keys: pa.Table) -> pa.Table:
     return pa.table(theirs | ours)
 
 
-def united_keys(keys: Sequence[pa.Table]) -> pa.Table:
-    """Keys of several tables below each other: columns of one name are one column.
+def united_rows(keys: Sequence[pa.Table]) -> pa.Table:
+    """Rows of several tables below each other: columns of one name are one column.
 
-    Where two tables have a key column of one name and of different types, it is text.
+    Where two tables have a column of one name and of different types, it is text.
     """
     fields: dict[str, pa.Field] = {}
     for field in (field for key in keys for field in key.schema):

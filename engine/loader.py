@@ -1,78 +1,41 @@
-"""Batches of one size for training: every chosen row once, in stored or in shuffled order."""
+"""The data loader: batches of one size for training, each chosen row once in an epoch.
+
+What is decided when it is made: the rows, their order, and who gives which. What is done when
+it is iterated: the rows are made, here or in worker processes, a few batches ahead.
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator
+import os
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from ..errors import ConfigError
-from .config import whole_number
-from .failures import OnError
-from .run import Pace
-from .started import Started
+from ..errors import ConfigError, InputError, UnsupportedError
+from .context import QueryContext
+from .loading.chosen import ChosenRows
+from .loading.cut import cut_batches
+from .loading.in_torch import declare_iterable, torch_worker
+from .loading.order import Batches, Int64s, row_order, share
+from .loading.progress import Progress, resumed
+from .loading.settings import LoaderSettings, shared_config
+from .loading.worker import Job, transformed
+from .loading.workers import Workers, require_picklable, require_workers_possible
 
+_STATE_FORMAT = 1
 
-@dataclass(frozen=True, slots=True)
-class LoaderSettings:
-    """How a loader orders and cuts rows.
-
-    Raises:
-        ConfigError: A setting out of its range.
-    """
-
-    batch_size: int
-    """Rows in a batch."""
-    shuffle: bool
-    """Whether rows come in an order drawn from `seed` and `epoch`."""
-    seed: int
-    """Another one, another order."""
-    epoch: int
-    """Likewise."""
-    prefetch: int
-    """Batches made ahead of the one that is asked for, within the memory budget."""
-    drop_last: bool
-    """Whether to leave out a last batch of fewer rows."""
-    on_error: OnError
-    """What becomes of a row with a value that cannot be made."""
-
-    def pace(self, budget_bytes: int) -> Pace:
-        """Batches in one piece: two are with the consumer for a moment, and one is made."""
-        return Pace(self.batch_size, max(1, budget_bytes // 3), self.prefetch)
-
-    def __post_init__(self) -> None:
-        least = {"batch_size": 1, "seed": 0, "epoch": 0, "prefetch": 0}
-        for name, smallest in least.items():
-            value = whole_number(name, getattr(self, name), smallest)
-            object.__setattr__(self, name, value)
-        for name in ("shuffle", "drop_last"):
-            if type(getattr(self, name)) is not bool:
-                raise ConfigError(f"{name} must be a bool, got {getattr(self, name)!r}")
-
-
-class ChosenRows(ABC):
-    """The rows that a query will give, counted and in order before any of them is made."""
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """How many there are."""
-
-    @abstractmethod
-    def start(self, places: npt.NDArray[np.int64], settings: LoaderSettings) -> Started:
-        """Begin to make some of them, in another order."""
+_MADE_WITH = ("shuffle", "seed", "epoch", "rank", "world_size", "even")
+"""The settings that decide which rows a loader gives, and when."""
 
 
 class DataLoader:
     """Record batches of `batch_size` rows, or what `transform` makes of each; iterable anew.
 
-    The order depends on rows, `seed` and `epoch` alone. With `on_error="skip"` there may be
-    fewer batches than `len` says.
+    The order depends on rows, `seed` and `epoch` alone. It pickles, and is an `IterableDataset`
+    for torch, which shares its batches out among its workers.
     """
 
     def __init__(
@@ -83,51 +46,175 @@ class DataLoader:
     ) -> None:
         if transform is not None and not callable(transform):
             raise ConfigError(f"transform must be a function of a batch, got {transform!r}")
+        if settings.num_workers:
+            require_workers_possible()
+            require_picklable(transform)
         self._rows = rows
         self._settings = settings
         self._transform = transform
+        self._state: Mapping[str, Any] | None = None
+        self._fingerprint: str | None = None
+        self._progress = Progress(self._batches())
+        self._process = os.getpid()
+
+    @property  # type: ignore[misc]  # torch asks; nobody sets it
+    def __class__(self) -> type[DataLoader]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as unittest.mock has it
+        # isinstance asks for it: torch may have been loaded after this object was made.
+        declare_iterable(DataLoader)
+        return DataLoader
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_process"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._process = os.getpid()
 
     def __len__(self) -> int:
-        """Batches in one pass."""
-        size = self._settings.batch_size
-        count = len(self._rows)
-        return count // size if self._settings.drop_last else -(-count // size)
+        """Batches in a whole pass; with `on_error="skip"` some may not come."""
+        return self._batches().all
 
-    def __iter__(self) -> Iterator[Any]:
-        """One pass over the rows."""
+    def __iter__(self) -> Generator[Any, None, None]:
+        """One pass over the rows, or over those that a loaded state has left.
+
+        Raises:
+            UnsupportedError: This process was forked from the one that made the loader.
+        """
+        if self._process != os.getpid():
+            raise UnsupportedError(
+                "this process was forked from the one that made the data loader, and storage "
+                "does not survive that: start workers with the 'spawn' method "
+                '(torch: DataLoader(..., multiprocessing_context="spawn"))'
+            )
+        batches, state = self._batches(), self._state
+        self._state = None
+        self._progress = Progress(batches) if state is None else resumed(batches, state)
+        return self._pass(self._progress)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the latest pass is, as plain numbers and words: behind the batch given last.
+
+        Batches that were made ahead and not given do not count.
+        """
+        if self._state is not None:
+            return dict(self._state)
+        return self._made_with() | self._progress.to_state()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next pass begin where another one was; those after it are whole again.
+
+        The number of workers, `prefetch` and `batch_size` may be others than they were.
+
+        Raises:
+            InputError: It is the state of other rows, or of another order or share of them.
+        """
+        if not isinstance(state, Mapping):
+            raise InputError(f"loader state: expected a dict, got {type(state).__name__}")
+        for key, value in self._made_with().items():
+            if state.get(key) != value:
+                raise InputError(_other_state(key, state.get(key), value))
+        resumed(self._batches(), state)
+        self._state = dict(state)
+
+    def _pass(self, progress: Progress) -> Generator[Any, None, None]:
+        made = self._by_workers if self._settings.num_workers else self._here
+        with closing(made(progress)) as values:
+            for value in values:
+                yield value
+                del value
+
+    def _here(self, progress: Progress) -> Generator[Any, None, None]:
+        """The batches, made in this process."""
+        settings, rows = self._settings, self._rows
+        if progress.batches.workers > 1:
+            rows = rows.within(shared_config(rows.query.config, progress.batches.workers))
+        rows = rows.take(self._share()[progress.batches.rows(progress.given)])
+        context = rows.context(settings.on_error)
+        pace = settings.pace(rows.query.config.memory_budget_bytes)
+        with closing(rows.run(context, pace)) as pieces:
+            for batch in cut_batches(
+                pieces, rows.query.schema, rows=len(rows), size=settings.batch_size
+            ):
+                kept = settings.keeps(batch)
+                value = transformed(batch, self._transform) if kept else None
+                del batch
+                progress.given += 1
+                if kept:
+                    yield value
+                del value
+
+    def _by_workers(self, progress: Progress) -> Generator[Any, None, None]:
+        """The batches, made in processes of our own."""
+        context = self._rows.context(self._settings.on_error)
+        with Workers(self._jobs(progress.batches)) as workers:
+            for number in range(progress.batches.all):
+                made = workers.receive(number % self._settings.num_workers)
+                _count(context, made.counts, made.errors)
+                progress.given += 1
+                if made.kept:
+                    yield made.value
+                del made
+
+    def _jobs(self, batches: Batches) -> list[Job]:
+        count = self._settings.num_workers
+        places = self._share()
+        rows = self._rows.within(shared_config(self._rows.query.config, count))
+        return [
+            Job(rows.take(places[own.rows()]), self._settings, self._transform)
+            for own in (batches.of_worker(number, count) for number in range(count))
+        ]
+
+    def _batches(self) -> Batches:
+        """A whole pass, as this process makes it."""
         settings = self._settings
-        started = self._rows.start(self._order(), settings)
-        with closing(started.batches):
-            for batch in _of_size(started.batches, settings.batch_size):
-                if batch.num_rows < settings.batch_size and settings.drop_last:
-                    return
-                yield batch if self._transform is None else self._transform(batch)
+        rows = len(self._rows)
+        if settings.even:
+            rows -= rows % settings.world_size
+        worker, workers = torch_worker() or (0, 1)
+        return Batches(
+            start=0,
+            stop=len(range(settings.rank, rows, settings.world_size)),
+            size=settings.batch_size,
+            drop_last=settings.drop_last,
+            worker=worker,
+            workers=workers,
+        )
 
-    def _order(self) -> npt.NDArray[np.int64]:
-        count = len(self._rows)
-        if not self._settings.shuffle:
-            return np.arange(count)
-        drawn = np.random.default_rng([self._settings.seed, self._settings.epoch])
-        return drawn.permutation(count)
+    def _share(self) -> Int64s:
+        """The rows of this rank, in order."""
+        settings, count = self._settings, len(self._rows)
+        order = np.arange(count)
+        if settings.shuffle:
+            order = row_order(count, seed=settings.seed, epoch=settings.epoch)
+        return share(
+            order, rank=settings.rank, world_size=settings.world_size, even=settings.even
+        )
+
+    def _made_with(self) -> dict[str, Any]:
+        """What must be the same for a state to be of use."""
+        if self._fingerprint is None:
+            self._fingerprint = self._rows.fingerprint()
+        settings = {name: getattr(self._settings, name) for name in _MADE_WITH}
+        rows = {"rows": len(self._rows), "fingerprint": self._fingerprint}
+        return {"format": _STATE_FORMAT, **rows, **settings}
 
     def __repr__(self) -> str:
         return f"DataLoader({len(self._rows)} rows, {self._settings})"
 
 
-def _of_size(
-    batches: Generator[pa.RecordBatch, None, None], size: int
-) -> Iterator[pa.RecordBatch]:
-    """The same rows in batches of exactly `size`, and a last one; whole ones are not copied."""
-    pending: list[pa.RecordBatch] = []
-    count = 0
-    for batch in batches:
-        while count + batch.num_rows >= size:
-            needed = size - count
-            pending.append(batch.slice(0, needed))
-            yield pending[0] if len(pending) == 1 else pa.concat_batches(pending)
-            batch, pending, count = batch.slice(needed), [], 0
-        if batch.num_rows:
-            pending.append(batch)
-            count += batch.num_rows
-    if pending:
-        yield pending[0] if len(pending) == 1 else pa.concat_batches(pending)
+def _count(context: QueryContext, counts: Mapping[str, float], errors: pa.Table | None) -> None:
+    context.metrics.add(**counts)
+    if errors is not None:
+        context.told.append(errors)
+
+
+def _other_state(key: str, found: object, here: object) -> str:
+    if key in ("rows", "fingerprint"):
+        return (
+            f"loader state: it is of other rows ({key} was {found!r}, here it is {here!r}): "
+            "make the loader of the same version (Table.snapshot) and of the same keys"
+        )
+    return (
+        f"loader state: it was made with {key}={found!r}, this loader with {key}={here!r}: "
+        "make the loader with the settings of the state"
+    )

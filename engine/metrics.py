@@ -57,6 +57,11 @@ class ScanMetrics:
             for name, amount in amounts.items():
                 setattr(self, name, getattr(self, name) + amount)
 
+    def counts(self) -> dict[str, float]:
+        """All counts by name, as they are now."""
+        with self._lock:
+            return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+
     def __repr__(self) -> str:
         shown = ", ".join(
             f"{f.name}={_figure(getattr(self, f.name))}"

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
 from ..errors import ConfigError, UnsupportedError
+from .config import EngineConfig
 from .context import QueryContext
 from .explain import Explained, explanation
-from .failures import OnError, errors_table
+from .failures import OnError, errors_table, united_rows
 from .keys import OnMissing
-from .loader import ChosenRows, DataLoader, LoaderSettings
+from .loader import DataLoader
+from .loading.chosen import ChosenRows, Lost
+from .loading.in_torch import torch_rank
+from .loading.settings import LoaderSettings
 from .metrics import ScanMetrics
+from .run import Engine
 from .started import Started
+from .workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas
@@ -25,7 +32,8 @@ if TYPE_CHECKING:
 class Readable(ABC):
     """A query that can be run, any number of times."""
 
-    def __init__(self) -> None:
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
         self._latest: QueryContext | None = None
 
     def __getstate__(self) -> dict[str, object]:
@@ -42,8 +50,36 @@ class Readable(ABC):
         """Check everything that can be checked, and begin."""
 
     @abstractmethod
-    def _choose(self, key_table: Any, on_error: OnError, on_missing: OnMissing) -> ChosenRows:
+    def _choose(
+        self, key_table: Any, on_missing: OnMissing, context: QueryContext
+    ) -> ChosenRows:
         """The rows that a run would give, without making them."""
+
+    @property
+    def engine(self) -> Engine:
+        """What all queries of its session share."""
+        return self._workspace.engine
+
+    @property
+    def config(self) -> EngineConfig:
+        """The settings of its session."""
+        return self._workspace.config
+
+    def within(self, config: EngineConfig) -> Self:
+        """The same query in a session of other settings."""
+        other = copy(self)
+        other._workspace = self._workspace.within(config)
+        return other
+
+    def new_run(self, on_error: OnError, epoch: int) -> QueryContext:
+        """The state of a run, the query's latest from now on."""
+        self._latest = self._workspace.context(on_error, epoch=epoch)
+        return self._latest
+
+    def run_errors(self, context: QueryContext, since: int = 0) -> pa.Table:
+        """What went wrong in a run, without the first few failures; see `errors`."""
+        failures = context.failures[since:]
+        return errors_table(failures, self._failed_keys(context, since))
 
     def to_record_batches(
         self,
@@ -113,6 +149,7 @@ class Readable(ABC):
         epoch: int = 0,
         rank: int | None = None,
         world_size: int | None = None,
+        even: bool = False,
         num_workers: int = 0,
         prefetch: int = 2,
         drop_last: bool = False,
@@ -130,25 +167,24 @@ class Readable(ABC):
             shuffle: Whether rows come in an order drawn from `seed` and `epoch`.
             seed: Another one, another order.
             epoch: Likewise.
-            rank: Which share of the rows; there is one only, so 0 with a `world_size` of 1.
-            world_size: How many shares; more than 1 are not offered yet.
-            num_workers: 0; worker processes are not offered yet.
-            prefetch: Batches made ahead of the one asked for, within the memory budget.
+            rank: Which share of the rows this process gives; by default that of
+                `torch.distributed` where it is initialised, else 0 of 1.
+            world_size: How many shares there are; given with `rank` or not at all.
+            even: Whether all shares have as many rows, so that up to `world_size` - 1 rows are
+                left out of the epoch, and as many batches, whatever fails.
+            num_workers: Processes, started for each pass, that make the batches; 0: this one.
+            prefetch: Batches that each process makes ahead of the one asked for, within the
+                memory budget, which worker processes share.
             drop_last: Whether to leave out a last batch of fewer rows.
-            transform: What to make of each batch.
+            transform: What to make of each batch, where the batch is made.
             on_error: As for `to_record_batches`.
             on_missing: As for `to_record_batches`.
 
         Raises:
             ConfigError: A setting out of its range.
-            UnsupportedError: Shards or workers.
+            UnsupportedError: Workers in a process that is a worker itself.
         """
-        if (rank, world_size) not in ((None, None), (None, 1), (0, 1)) or num_workers:
-            raise UnsupportedError(
-                "data loaders with more shares than one (rank=0, world_size=1) or with "
-                f"num_workers are not offered yet, got rank={rank!r}, "
-                f"world_size={world_size!r}, num_workers={num_workers!r}"
-            )
+        rank, world_size = _own_share(rank, world_size)
         _check_choice("on_error", on_error)
         _check_choice("on_missing", on_missing)
         settings = LoaderSettings(
@@ -156,20 +192,30 @@ class Readable(ABC):
             shuffle=shuffle,
             seed=seed,
             epoch=epoch,
+            rank=rank,
+            world_size=world_size,
+            even=even,
+            num_workers=num_workers,
             prefetch=prefetch,
             drop_last=drop_last,
             on_error=on_error,
         )
-        rows = self._choose(key_table, on_error, on_missing)
+        context = self._workspace.context(on_error, epoch=settings.epoch)
+        rows = self._choose(key_table, on_missing, context)
         return DataLoader(rows, settings, transform)
+
+    def _lost(self, context: QueryContext) -> Lost:
+        """What was left out while a context was used to choose rows."""
+        failed = context.failed_rows if context.on_error == "skip" else 0
+        return Lost(context.metrics.rows_skipped + failed, self.run_errors(context))
 
     @abstractmethod
     def _explain(self, key_table: Any) -> Explained:
         """What there is to tell."""
 
     @abstractmethod
-    def _failed_keys(self, context: QueryContext | None) -> pa.Table:
-        """For each failure of a run what tells its row from others; no rows for no run."""
+    def _failed_keys(self, context: QueryContext, since: int) -> pa.Table:
+        """For each failure of a run from one on what tells its row from others."""
 
     @property
     def metrics(self) -> ScanMetrics:
@@ -184,9 +230,9 @@ class Readable(ABC):
             `table` as well), `column`, `error` (the class), `message`, and `frame`, the first
             that is at fault, where that is known.
         """
-        context = self._latest
-        failures = [] if context is None else context.failures
-        return errors_table(failures, self._failed_keys(context))
+        context = self._workspace.context() if self._latest is None else self._latest
+        found = self.run_errors(context)
+        return united_rows([found, *context.told]) if context.told else found
 
     def explain(self, key_table: Any = None) -> str:
         """How a run would go, as text for people: what is read of which table, and for each
@@ -206,6 +252,20 @@ class Readable(ABC):
         started = self._start(key_table, on_error, on_missing)
         self._latest = started.context
         return started
+
+
+def _own_share(rank: int | None, world_size: int | None) -> tuple[int, int]:
+    """The share of this process."""
+    if rank is None and world_size is None:
+        return torch_rank() or (0, 1)
+    if rank is None and world_size == 1:
+        return 0, 1
+    if rank is None or world_size is None:
+        raise ConfigError(
+            f"rank and world_size are given together, got rank={rank!r} and "
+            f"world_size={world_size!r}"
+        )
+    return rank, world_size
 
 
 def _check_choice(name: str, value: str) -> None:

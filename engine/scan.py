@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from ..expressions.render import render
@@ -18,7 +15,8 @@ from .estimate import estimate
 from .explain import Explained
 from .failures import OnError
 from .keys import OnMissing, bind_key_table, require_no_aux, settle_missing
-from .loader import ChosenRows, LoaderSettings
+from .loading.chosen import ChosenRows
+from .loading.selected import SelectedRows
 from .query import Query, build_query
 from .requests import finished_schema
 from .result import Readable
@@ -33,8 +31,7 @@ class Scan(Readable):
     """Expressions over a table, by name; it does not change, and runs any number of times."""
 
     def __init__(self, workspace: Workspace, query: Query) -> None:
-        super().__init__()
-        self._workspace = workspace
+        super().__init__(workspace)
         self._query = query
         self._schema = finished_schema(query.schema())
 
@@ -81,13 +78,19 @@ class Scan(Readable):
             context=context,
         )
 
-    def _failed_keys(self, context: QueryContext | None) -> pa.Table:
-        if context is not None and context.failures:
-            return context.failed_keys()
+    def _failed_keys(self, context: QueryContext, since: int) -> pa.Table:
+        if len(context.failures) > since:
+            return context.failed_keys(since)
         return self._workspace.snapshot(self._query.relation).key_schema.empty_table()
 
-    def _choose(self, key_table: Any, on_error: OnError, on_missing: OnMissing) -> ChosenRows:
-        context = self._workspace.context()
+    @property
+    def query(self) -> Query:
+        """What it asks for."""
+        return self._query
+
+    def _choose(
+        self, key_table: Any, on_missing: OnMissing, context: QueryContext
+    ) -> ChosenRows:
         query = self._query
         dataset = self._workspace.snapshot(query.relation)
         if key_table is None:
@@ -96,16 +99,7 @@ class Scan(Readable):
         else:
             selection = self._select(dataset, key_table, on_missing, context)
             selection = select_among(query, selection, context)
-        return _SelectedRows(self, selection)
-
-    def start_selected(self, selection: Selection, settings: LoaderSettings) -> Started:
-        """Begin a run over rows that were chosen already."""
-        context = self._latest = self._workspace.context(settings.on_error)
-        query = replace(self._query, where=None, limit=None)
-        engine = self._workspace.engine
-        pace = settings.pace(engine.config.memory_budget_bytes)
-        small = read_selected(query, selection, context)
-        return Started(self._schema, finish_batches(small, engine, context, pace), context)
+        return SelectedRows(self, selection, epoch=context.epoch, lost=self._lost(context))
 
     def _select(
         self, dataset: Dataset, key_table: Any, on_missing: OnMissing, context: QueryContext
@@ -123,20 +117,6 @@ class Scan(Readable):
         where = "" if self._query.where is None else f", where={self._query.where!r}"
         limit = "" if self._query.limit is None else f", limit={self._query.limit}"
         return f"Scan({{{outputs}}}{where}{limit})"
-
-
-class _SelectedRows(ChosenRows):
-    """Rows that a scan's condition and limit have left."""
-
-    def __init__(self, scan: Scan, selection: Selection) -> None:
-        self._scan = scan
-        self._selection = selection
-
-    def __len__(self) -> int:
-        return len(self._selection)
-
-    def start(self, places: npt.NDArray[np.int64], settings: LoaderSettings) -> Started:
-        return self._scan.start_selected(self._selection.take(places), settings)
 
 
 def _describe_keys(selection: Selection) -> str:

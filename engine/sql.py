@@ -8,8 +8,6 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from datafusion import DataFrame, SessionContext, SQLOptions
 from datafusion.plan import LogicalPlan
@@ -30,7 +28,8 @@ from .estimate import estimate
 from .explain import Explained
 from .failures import OnError
 from .keys import OnMissing
-from .loader import ChosenRows, LoaderSettings
+from .loading.chosen import ChosenRows
+from .loading.planned import PlannedRows
 from .planning import BATCH_ROWS, VIDEO_BATCH_ROWS, cause, new_session, stream
 from .requests import finished_schema
 from .result import Readable
@@ -62,8 +61,7 @@ class SqlQuery(Readable):
             FunctionNotFoundError: Likewise a function.
             UnsupportedError: It looks into what is made after it has run.
         """
-        super().__init__()
-        self._workspace = workspace
+        super().__init__(workspace)
         videos = video_columns(workspace, text)
         self._sql = rewrite_sql(text, videos)
         require_query(text)
@@ -101,22 +99,13 @@ class SqlQuery(Readable):
         context.metrics.add(plan_seconds=perf_counter() - begin)
         return SmallResult(self._columns.schema, self._columns.choose(batches))
 
-    def _choose(self, key_table: Any, on_error: OnError, on_missing: OnMissing) -> ChosenRows:
-        context = self._workspace.context(on_error)
+    def _choose(
+        self, key_table: Any, on_missing: OnMissing, context: QueryContext
+    ) -> ChosenRows:
         small = self._small(key_table, context)
         rows = pa.Table.from_batches(list(small.batches), small.schema)
-        return _PlannedRows(self, rows, context)
-
-    def start_planned(
-        self, rows: pa.Table, context: QueryContext, settings: LoaderSettings
-    ) -> Started:
-        """Begin to make rows of which the small columns are there already."""
-        self._latest = context
-        batches = iter(rows.to_batches(max_chunksize=VIDEO_BATCH_ROWS))
-        small = SmallResult(rows.schema, batches)
-        engine = self._workspace.engine
-        pace = settings.pace(engine.config.memory_budget_bytes)
-        return Started(self._schema, finish_batches(small, engine, context, pace), context)
+        lost = self._lost(context)
+        return PlannedRows(self, rows, context.columns, epoch=context.epoch, lost=lost)
 
     def _explain(self, key_table: Any) -> Explained:
         _refuse_key_table(key_table)
@@ -132,15 +121,15 @@ class SqlQuery(Readable):
             context=context,
         )
 
-    def _failed_keys(self, context: QueryContext | None) -> pa.Table:
-        if context is None:
-            return pa.table({"table": pa.array([], pa.string())})
-        keys = context.failed_keys()
+    def _failed_keys(self, context: QueryContext, since: int) -> pa.Table:
+        keys = context.failed_keys(since)
         columns = {
             "key.table" if name == "table" else name: column
             for name, column in zip(keys.column_names, keys.columns, strict=True)
         }
-        return pa.table({"table": pa.array(context.failed_tables(), pa.string())} | columns)
+        return pa.table(
+            {"table": pa.array(context.failed_tables(since), pa.string())} | columns
+        )
 
     def _session(self, context: QueryContext) -> SessionContext:
         """A session that knows the tables and the functions on videos."""
@@ -215,24 +204,6 @@ def _refuse_key_table(key_table: Any) -> None:
     if key_table is not None:
         raise UnsupportedError(
             "SQL takes no key table: name the keys in WHERE, or use Marey.scan"
-        )
-
-
-class _PlannedRows(ChosenRows):
-    """The rows of a query with their small columns: nothing else tells one from another."""
-
-    def __init__(self, query: SqlQuery, rows: pa.Table, context: QueryContext) -> None:
-        self._query = query
-        self._rows = rows
-        self._context = context
-
-    def __len__(self) -> int:
-        rows: int = self._rows.num_rows
-        return rows
-
-    def start(self, places: npt.NDArray[np.int64], settings: LoaderSettings) -> Started:
-        return self._query.start_planned(
-            self._rows.take(pa.array(places)), self._context.again(), settings
         )
 
 

@@ -58,17 +58,23 @@ def output_bytes(cells: Cells) -> int:
 
 
 def cut_rows(rows: Iterable[Rows], *, most_bytes: int, most_rows: int) -> Iterator[Rows]:
-    """The same rows in pieces of at most so many bytes and rows; a larger row stands alone."""
+    """The same rows in pieces of at most so many bytes and rows; a larger row stands alone.
+
+    No piece goes across a multiple of `most_rows`: batches of so many rows are whole pieces, or
+    are made of whole ones.
+    """
     pending: list[Rows] = []
-    count = size = 0
+    passed = count = size = 0
     for piece in rows:
         start = 0
         for at, cells in enumerate(piece.cells):
             needed = output_bytes(cells)
-            if count and (size + needed > most_bytes or count == most_rows):
+            full = size + needed > most_bytes or passed % most_rows == 0
+            if count and full:
                 yield _join([*pending, piece.slice(start, at)])
                 pending, start, count, size = [], at, 0, 0
             count += 1
+            passed += 1
             size += needed
         pending.append(piece.slice(start, len(piece)))
     if count:

@@ -96,9 +96,13 @@ class Workspace:
         with self._lock:
             self._open.pop((project, name), None)
 
-    def context(self, on_error: OnError = "raise") -> QueryContext:
+    def context(self, on_error: OnError = "raise", *, epoch: int = 0) -> QueryContext:
         """The state of a new run."""
-        return QueryContext(self.engine.indexes, on_error=on_error)
+        return QueryContext(self.engine.indexes, on_error=on_error, epoch=epoch)
+
+    def within(self, config: EngineConfig) -> Workspace:
+        """The same tables with other settings, and with caches of their own."""
+        return Workspace(self.catalog.root, self._storage_options, config)
 
     def close(self) -> None:
         """Let go of open tables and waiting decoders; a later use opens them again."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from marey import Marey
 from marey import expressions as se
 from marey.engine.config import EngineConfig
+from marey.engine.loading.order import row_order
 from marey.engine.scan import Scan
 from marey.engine.table import Table
 from marey.errors import (
@@ -22,7 +23,6 @@ from marey.errors import (
     FrameRangeError,
     KeyNotFoundError,
     UnboundAuxError,
-    UnsupportedError,
 )
 
 ROWS = 13
@@ -158,7 +158,7 @@ def test_a_key_table_gives_a_row_for_each_of_its_own(shuffle: bool, read: Scan) 
     loader = read.to_data_loader(batch_size=2, key_table=table, shuffle=shuffle, seed=1)
     assert len(loader) == 3
     found = pa.Table.from_batches(loader)
-    order = np.random.default_rng([1, 0]).permutation(5) if shuffle else np.arange(5)
+    order = row_order(5, seed=1, epoch=0) if shuffle else np.arange(5)
     assert found.to_pylist() == plain.take(pa.array(order)).to_pylist()
 
 
@@ -237,8 +237,18 @@ def test_a_row_that_fails_raises_goes_or_is_null(read: Scan) -> None:
     ]
     loader = read.to_data_loader(batch_size=2, key_table=table, on_error="skip")
     batches = list(loader)
-    assert [b["k"].to_pylist() for b in batches] == [[1, 3], [4]]
+    assert [b["k"].to_pylist() for b in batches] == [[1], [3, 4]]
     assert read.metrics.rows_skipped == 1
+    assert read.errors()["k"].to_pylist() == [2]
+
+
+def test_a_batch_of_which_nothing_is_left_comes_only_to_keep_ranks_in_step(read: Scan) -> None:
+    table = {"k": [1, 2, 3], "picks": [[99], [0], [99]]}
+    options = {"batch_size": 1, "key_table": table, "on_error": "skip"}
+    assert [b.num_rows for b in read.to_data_loader(**options)] == [1]
+    even = list(read.to_data_loader(even=True, transform=pa.RecordBatch.to_pydict, **options))
+    assert [batch["k"] for batch in even] == [[], [2], []]
+    assert read.metrics.rows_skipped == 2
 
 
 def test_a_key_that_is_missing_raises_goes_or_is_null(read: Scan) -> None:
@@ -250,6 +260,37 @@ def test_a_key_that_is_missing_raises_goes_or_is_null(read: Scan) -> None:
     loader = read.to_data_loader(batch_size=2, key_table=table, on_missing="skip")
     assert len(loader) == 1
     assert keys(loader) == [1, 3]
+    assert read.metrics.rows_skipped == 1
+
+
+def test_a_condition_that_fails_is_settled_when_rows_are_chosen(
+    db: Marey, table: Table
+) -> None:
+    # Clips of 24 frames and more begin after 0.5 s, others not: `ceil` finds no frame there.
+    video = table["video"]
+    seconds = se.aux("seconds", pa.float64())
+    scan = db.scan(
+        {"k": table["k"]}, where=se.video.at(video, seconds, mode="ceil").is_not_null()
+    )
+    key_table = {"k": [0, 1, 2], "seconds": [0.0, 1e6, 0.0]}
+    with pytest.raises(FrameRangeError, match=r"k=1.*after the last frame"):
+        scan.to_data_loader(key_table=key_table)
+    for on_error, skipped in (("null", 0), ("skip", 1)):
+        loader = scan.to_data_loader(key_table=key_table, on_error=on_error)
+        assert len(loader) == 1
+        for _ in range(2):
+            assert keys(loader) == [0, 2]
+            assert scan.metrics.rows_skipped == skipped
+            assert scan.errors()["k"].to_pylist() == [1]
+
+
+def test_rows_of_one_clip_in_a_batch_share_its_decode(read: Scan) -> None:
+    table = {"k": [0, 0, 0, 0], "picks": [[20], [21], [22], [23]]}
+    samples = {}
+    for size in (1, 4):
+        list(read.to_data_loader(batch_size=size, key_table=table))
+        samples[size] = read.metrics.samples_decoded
+    assert samples[4] < samples[1] / 2
 
 
 def test_no_rows_are_no_batches(read: Scan) -> None:
@@ -268,11 +309,19 @@ def test_no_rows_are_no_batches(read: Scan) -> None:
         ({"epoch": "1"}, ConfigError, "epoch must be .* got '1'"),
         ({"on_error": "ignore"}, ConfigError, "on_error must be 'raise', 'null' or 'skip'"),
         ({"on_missing": None}, ConfigError, "on_missing must be"),
-        ({"rank": 0}, UnsupportedError, "not offered yet, got rank=0, world_size=None"),
-        ({"world_size": 2}, UnsupportedError, "not offered yet"),
-        ({"rank": 1, "world_size": 1}, UnsupportedError, "not offered yet"),
-        ({"rank": 0, "world_size": 2}, UnsupportedError, "not offered yet"),
-        ({"num_workers": 2}, UnsupportedError, "not offered yet"),
+        ({"rank": 0}, ConfigError, "given together, got rank=0 and world_size=None"),
+        ({"world_size": 2}, ConfigError, "given together"),
+        ({"rank": 1, "world_size": 1}, ConfigError, "below world_size, got rank=1 of"),
+        ({"rank": -1, "world_size": 2}, ConfigError, "rank must be .* at least 0, got -1"),
+        ({"rank": 0, "world_size": 0}, ConfigError, "world_size must be .* at least 1"),
+        ({"num_workers": -1}, ConfigError, "num_workers must be"),
+        ({"num_workers": 1.5}, ConfigError, "num_workers must be"),
+        ({"even": 1}, ConfigError, "even must be a bool"),
+        (
+            {"num_workers": 1, "transform": lambda batch: batch},
+            ConfigError,
+            "transform cannot be sent to worker processes",
+        ),
     ],
 )
 def test_settings_are_checked_when_the_loader_is_made(
