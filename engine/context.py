@@ -140,6 +140,15 @@ class QueryContext:
             indexes.append(index)
         return indexes
 
+    def present(self, handles: pa.StructArray) -> pa.StructArray:
+        """The handles, null in rows that have no video."""
+        places = [(h["__marey_table"], h["__marey_row"]) for h in handles.to_pylist() if h]
+        there = handles.is_valid().to_numpy(zero_copy_only=False).copy()
+        there[there] = [index is not None for index in self.load(places)]
+        children = [handles.field(i) for i in range(len(handles.type))]
+        mask = pa.array(~there)
+        return pa.StructArray.from_arrays(children, fields=list(handles.type), mask=mask)
+
     def videos(self, handles: pa.StructArray) -> pa.StructArray:
         """What a result shows of bare videos: the scalars of their indexes."""
         # Grouping leaves nulls beneath null handles, and numpy has no integers beside nulls.

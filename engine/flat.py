@@ -12,7 +12,7 @@ in DataFusion       what it is                            read from storage as
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +63,8 @@ class FlatColumns:
     """The chosen columns, in order."""
     tables: Mapping[str, int]
     """Number of each video column in the query."""
+    unseen: Collection[str] = ()
+    """Video columns whose handles stand in rows without a video too."""
 
     @property
     def stored(self) -> list[str]:
@@ -70,7 +72,7 @@ class FlatColumns:
         names = [
             f"{field.name}.index.{_PRESENCE}" if field.type == HANDLE else field.name
             for field in self.schema
-            if field.name != PLACE
+            if field.name != PLACE and field.name not in self.unseen
         ]
         return list(dict.fromkeys(names))
 
@@ -79,7 +81,7 @@ class FlatColumns:
 
         Args:
             stored: The columns `stored`, and perhaps others.
-            rows: What handles call the rows, uint64.
+            rows: What handles call the rows, uint64; null where there is no row.
         """
         columns = [self._column(field, stored, rows) for field in self.schema]
         if not columns:
@@ -92,14 +94,20 @@ class FlatColumns:
         if field.type != HANDLE:
             column = stored.column(field.name)
             return column if column.type == field.type else column.cast(field.type)
-        absent = stored.column(f"{field.name}.index.{_PRESENCE}").is_null()
-        numbers = pa.array(np.full(stored.num_rows, self.tables[field.name], np.uint32))
+        if field.name in self.unseen:
+            absent = rows.is_null()
+        else:
+            absent = stored.column(f"{field.name}.index.{_PRESENCE}").is_null()
+        numbers = pa.array(np.full(len(rows), self.tables[field.name], np.uint32))
         return pa.StructArray.from_arrays([numbers, rows], fields=list(HANDLE), mask=absent)
 
 
 def choose(
-    schema: pa.Schema, names: Sequence[str] | None, tables: Mapping[str, int]
+    schema: pa.Schema,
+    names: Sequence[str] | None,
+    tables: Mapping[str, int],
+    unseen: Collection[str] = (),
 ) -> FlatColumns:
     """Some of the flat columns, in the order asked for; all of them for None."""
     fields = list(schema) if names is None else [schema.field(name) for name in names]
-    return FlatColumns(pa.schema(fields), tables)
+    return FlatColumns(pa.schema(fields), tables, unseen)

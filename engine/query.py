@@ -14,6 +14,7 @@ from ..expressions.check import resolve_condition, resolve_outputs
 from ..expressions.columns import Relation
 from ..expressions.compile import to_condition, to_datafusion
 from ..expressions.dtypes import HANDLE, RESERVED_PREFIX, DataType, is_video
+from ..expressions.evaluate import needs_no_plan
 from ..expressions.node import Call, Expr
 from ..expressions.references import aux_used, columns_used, single_relation, walk
 from ..expressions.udf import VideoFunctions
@@ -59,6 +60,17 @@ class Query:
         """How many rows its plan handles at once."""
         calls = any(isinstance(node, Call) for node in walk(self._expressions))
         return VIDEO_BATCH_ROWS if calls else BATCH_ROWS
+
+    @property
+    def needs_plan(self) -> bool:
+        """Whether it takes DataFusion; otherwise its outputs are evaluated as they stand."""
+        return self.where is not None or not all(map(needs_no_plan, self.outputs.values()))
+
+    @property
+    def handed_videos(self) -> set[str]:
+        """The video columns that functions on videos alone see: those read frame indexes."""
+        shown = [output for output in self.outputs.values() if not isinstance(output, Call)]
+        return self.columns & set(self.relation.video_columns) - columns_used(shown)
 
     @property
     def _expressions(self) -> list[Expr]:

@@ -6,12 +6,13 @@ brought along. A scan over one reads the stored columns that it needs chunk by c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..expressions.auxiliary import Aux
 from ..expressions.dtypes import is_video
@@ -52,7 +53,22 @@ class Selection:
 class SelectionReader:
     """The flat columns of a selection, for one query."""
 
-    def __init__(self, selection: Selection, query: Query, context: QueryContext) -> None:
+    def __init__(
+        self,
+        selection: Selection,
+        query: Query,
+        context: QueryContext,
+        *,
+        unseen: Collection[str] = (),
+    ) -> None:
+        """Prepare to read.
+
+        Args:
+            selection: The rows.
+            query: Says which columns.
+            context: Of the run.
+            unseen: Video columns whose handles may stand in rows without a video too.
+        """
         self._selection = selection
         self._aux = query.aux
         ids = selection.row_ids.fill_null(0).to_numpy()
@@ -66,7 +82,7 @@ class SelectionReader:
         known = set() if selection.bound is None else set(selection.bound.keys.column_names)
         self._keys = sorted(query.columns & known)
         stored = sorted(query.columns - known)
-        self._flat = choose(flat_schema(selection.dataset.schema), stored, tables)
+        self._flat = choose(flat_schema(selection.dataset.schema), stored, tables, unseen)
         context.reads.append(
             TableRead(
                 selection.label,
@@ -88,7 +104,8 @@ class SelectionReader:
         columns = {MISSING: row_ids.is_null(), PLACE: places}
         if len(self._flat.schema):
             stored = self._take(row_ids)
-            flat = self._flat.assemble(stored, places)
+            there = pc.if_else(row_ids.is_valid(), places, None)
+            flat = self._flat.assemble(stored, there)
             columns |= dict(zip(flat.schema.names, flat.columns, strict=True))
         bound = self._selection.bound
         if bound is not None:
@@ -101,6 +118,8 @@ class SelectionReader:
 
     def _take(self, row_ids: pa.Array) -> pa.RecordBatch:
         """Stored columns of some rows; null in rows that are missing."""
+        if not self._flat.stored:
+            return _no_columns(len(row_ids))
         found = row_ids.drop_null()
         taken = self._selection.dataset.take(found, self._flat.stored)
         if row_ids.null_count:
@@ -109,6 +128,10 @@ class SelectionReader:
             taken = taken.take(pa.array(place, pa.int64(), mask=~valid))
         (batch,) = taken.combine_chunks().to_batches() or [_empty_batch(taken.schema)]
         return batch
+
+
+def _no_columns(rows: int) -> pa.RecordBatch:
+    return pa.RecordBatch.from_struct_array(pa.nulls(rows, pa.struct([])))
 
 
 def _empty_batch(schema: pa.Schema) -> pa.RecordBatch:

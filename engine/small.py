@@ -5,13 +5,14 @@ Nothing here touches media. What comes out holds requests and handles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pyarrow as pa
 from datafusion import DataFrame
 from datafusion.catalog import Table as PlanTable
 
 from ..errors import MareyError, QueryError
+from ..expressions.evaluate import evaluate
 from ..expressions.sql_messages import plan_error
 from ..expressions.sql_text import RewrittenSql
 from ..expressions.udf import VideoFunctions
@@ -44,11 +45,17 @@ def read_stored(query: Query, dataset: Dataset, context: QueryContext) -> SmallR
 def read_selected(query: Query, selection: Selection, context: QueryContext) -> SmallResult:
     """The rows of a selection, in its order."""
     watched = query.watched() if context.on_error == "skip" else {}
-    functions = VideoFunctions(context)
     schema = query.schema(list(watched.values()))
-    batches = _over_chunks(
-        query, selection, context, lambda frame: shape_plan(frame, query, functions, watched)
-    )
+    if query.needs_plan:
+        functions = VideoFunctions(context)
+        batches = _over_chunks(
+            query,
+            selection,
+            context,
+            lambda frame: shape_plan(frame, query, functions, watched),
+        )
+    else:
+        batches = _evaluated(query, selection, context, watched)
     return SmallResult(schema, _fit(batches, schema), list(watched.values()))
 
 
@@ -128,6 +135,29 @@ def _over_chunks(
         for batch in stream(plan, context):
             left -= batch.num_rows
             yield batch
+
+
+def _evaluated(
+    query: Query, selection: Selection, context: QueryContext, watched: Mapping[str, str]
+) -> Iterator[pa.RecordBatch]:
+    """The outputs of a query that needs no plan, up to the limit."""
+    handed = query.handed_videos
+    names = [*query.outputs, *watched.values()]
+    left = len(selection) if query.limit is None else query.limit
+    for chunk in SelectionReader(selection, query, context, unseen=handed).chunks():
+        for batch in chunk.to_batches(max_chunksize=query.batch_rows):
+            rows = min(left, batch.num_rows)
+            if not rows:
+                return
+            left -= rows
+            part = batch.slice(0, rows)
+            columns = dict(zip(part.schema.names, part.columns, strict=True))
+            columns |= {name: context.present(columns[name]) for name in handed}
+            arrays = [
+                evaluate(output, columns, rows, context) for output in query.outputs.values()
+            ]
+            arrays += [columns[name] for name in watched]
+            yield pa.RecordBatch.from_arrays(arrays, names=names)
 
 
 def _fit(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

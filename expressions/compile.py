@@ -204,16 +204,8 @@ def _as(plan: Plan, found: DataType, wanted: DataType) -> Plan:
 
 
 def _call(expr: Call, functions: VideoFunctions) -> Plan:
-    function = FUNCTIONS[expr.function]
-    given = {
-        parameter.name: argument
-        for parameter, argument in zip(function.parameters, expr.arguments, strict=True)
-        if argument is not None
-    }
-    every_frame = function.every_frame and "frame_indices" not in given
-    name, parameters = function.internal(every_frame=every_frame)
-    arguments = [_argument(p, given.get(p.name), functions) for p in parameters]
-    return functions.call(name, *arguments)
+    name, given = FUNCTIONS[expr.function].bind(expr.arguments)
+    return functions.call(name, *(_argument(p, argument, functions) for p, argument in given))
 
 
 def _argument(parameter: Parameter, argument: Expr | None, functions: VideoFunctions) -> Plan:

@@ -10,9 +10,9 @@ them row by row, and it is exact for every number that can be a frame or a size.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.types as pat
@@ -36,6 +36,8 @@ from .dtypes import (
     name_of,
 )
 from .near import near_names
+
+Argument = TypeVar("Argument")
 
 SECONDS_LIST = pa.list_(pa.float64())
 """Times on the presentation timeline."""
@@ -155,6 +157,19 @@ class Function:
             return name, self.parameters
         rest = tuple(p for p in self.parameters if p.name != "frame_indices")
         return f"{name}_every", rest
+
+    def bind(
+        self, arguments: Sequence[Argument | None]
+    ) -> tuple[str, list[tuple[Parameter, Argument | None]]]:
+        """The internal function of a call, and what each of its parameters is given.
+
+        Args:
+            arguments: By position in `parameters`; None for what is left out.
+        """
+        given = dict(zip((p.name for p in self.parameters), arguments, strict=True))
+        every_frame = self.every_frame and given["frame_indices"] is None
+        name, parameters = self.internal(every_frame=every_frame)
+        return name, [(parameter, given[parameter.name]) for parameter in parameters]
 
 
 _VIDEO = Parameter("video", HANDLE, "A video column.", required=True)
