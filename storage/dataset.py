@@ -152,7 +152,7 @@ class Dataset:
 
     def refresh(self) -> None:
         """See the newest version. A snapshot stays what it is."""
-        if not self._snapshot:
+        if not (self._snapshot or self._handle.is_newest):
             newest = Handle(self.uri, storage_options=self._handle.storage_options)
             self._advance(newest)
 
@@ -300,6 +300,8 @@ class Dataset:
             replaced = handle.table_id != self._held.table_id
             if replaced or handle.version > self._held.version:
                 self._held = handle
+            elif handle.version == self._held.version:
+                self._held.seen_again(handle)
 
 
 def open_dataset(

@@ -28,6 +28,7 @@ from ..errors import (
     TableNotFoundError,
     UnsupportedError,
 )
+from .commits import CommitStamp
 from .schema import is_video, to_logical
 
 StorageOptions = Mapping[str, str]
@@ -75,12 +76,23 @@ class Handle:
         """
         self.uri = uri
         self.storage_options = dict(storage_options or {})
+        # Taken first: what is committed while it is opened must not go unseen.
+        self._stamp = CommitStamp.of(uri) if version is None else None
         self._opened = self._open(version)
         self._process = os.getpid()
         self.version: int = self._opened.version
 
     def __reduce__(self) -> tuple[object, ...]:
         return _reopen, (self.uri, self.version, self.storage_options)
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether nothing can have been committed since; False where that cannot be told."""
+        return self._stamp is not None and CommitStamp.of(self.uri) == self._stamp
+
+    def seen_again(self, opened: Handle) -> None:
+        """The same version was found to be the newest when it was opened once more."""
+        self._stamp = opened._stamp
 
     def check_process(self) -> None:
         """Refuse to be used on the other side of a fork.
