@@ -21,12 +21,16 @@ from ..video.index.frames import FrameIndex
 _OBJECT_BYTES = 4096
 """What an index takes beside its arrays: the objects themselves and the parameter sets."""
 
+_NUMBER_BYTES = 40
+"""A plain number in a list, as planning keeps references."""
+
 
 def index_bytes(index: FrameIndex) -> int:
     """About how much memory a decoded index holds."""
     arrays = (getattr(index, f.name) for f in fields(index))
     held = sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
-    return held + 8 * index.frame_count + _OBJECT_BYTES
+    numbers = len(index.references) + index.sample_count
+    return held + 8 * index.frame_count + _NUMBER_BYTES * numbers + _OBJECT_BYTES
 
 
 class IndexCache:

@@ -107,7 +107,7 @@ def plan_remux(index: FrameIndex, frames: Int64s) -> RemuxPlan:
     _check_one_pass(index, frames, shown)
     targets = np.unique(shown)
     whole = [
-        plan_whole_from(index, start, shown)
+        plan_whole_from(index, start, np.array(shown))
         for start, shown in split_targets(targets, index.idr_before[targets])
     ]
     closures = []

@@ -188,6 +188,23 @@ class FrameIndex:
         return _counted(flags == SampleFlag.REFERENCE)
 
     @cached_property
+    def is_reference(self) -> npt.NDArray[np.bool_]:
+        """`[n]` whether each sample is a reference picture."""
+        flags = self.flags & (SampleFlag.REFERENCE | SampleFlag.NO_PICTURE)
+        reference: npt.NDArray[np.bool_] = flags == SampleFlag.REFERENCE
+        return reference
+
+    @cached_property
+    def kinds(self) -> int:
+        """The flags that any sample has."""
+        return int(np.bitwise_or.reduce(self.flags)) if self.sample_count else 0
+
+    @cached_property
+    def reference_lists(self) -> tuple[list[int], list[int]]:
+        """`reference_start` and `references` as plain numbers, to walk from one to the next."""
+        return self.reference_start.tolist(), self.references.tolist()
+
+    @cached_property
     def has_bottom_order_delta(self) -> bool:
         """Whether the two fields of any picture have different order counts."""
         return bool(self.bottom_order_delta.any())

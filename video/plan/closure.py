@@ -4,6 +4,8 @@ references.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
+
 import numpy as np
 
 from ..index.frames import FrameIndex, Int64s, SampleFlag
@@ -20,46 +22,68 @@ def plan_closures(index: FrameIndex, targets: Int64s) -> list[SampleRun]:
         index: The clip.
         targets: Samples, ascending, each once.
     """
-    if not len(targets):
-        return []
-    group = _Groups()
-    needed = _closure(index, targets, group)
-    wanted = set(targets.tolist())
-    by_root: dict[int, list[int]] = {}
-    for sample in needed:
-        by_root.setdefault(group.root(sample), []).append(sample)
-    runs = []
-    for samples in by_root.values():
-        among = [sample for sample in samples if sample in wanted]
-        runs.append(SampleRun(np.array(samples, np.int64), np.array(among, np.int64)))
-    return sorted(runs, key=lambda run: int(run.samples[0]))
+    wanted = targets.tolist()
+    return connected(index, closure_of(index, wanted), wanted)
 
 
-def _closure(index: FrameIndex, targets: Int64s, group: _Groups) -> list[int]:
-    """All samples needed, ascending; connected ones are joined in `group`."""
-    needed = set(targets.tolist())
-    waiting = sorted(needed)
+def closure_of(index: FrameIndex, targets: Sequence[int]) -> set[int]:
+    """The targets and all they depend on."""
+    begin, references = index.reference_lists
+    has_fields = index.kinds & SampleFlag.SECOND_FIELD
+    needed = set(targets)
+    waiting = list(needed)
     while waiting:
         sample = waiting.pop()
-        related = index.references_of(sample).tolist()
-        if _is_second_field(index, sample):
-            related.append(sample - 1)
-        if _is_second_field(index, sample + 1):
-            related.append(sample + 1)
-        for other in related:
-            group.join(sample, other)
+        for other in references[begin[sample] : begin[sample + 1]]:
             if other not in needed:
                 needed.add(other)
                 waiting.append(other)
-    return sorted(needed)
+        if has_fields:
+            for other in _other_fields(index, sample):
+                if other not in needed:
+                    needed.add(other)
+                    waiting.append(other)
+    return needed
 
 
-def _is_second_field(index: FrameIndex, sample: int) -> bool:
-    return sample < index.sample_count and bool(index.flags[sample] & SampleFlag.SECOND_FIELD)
+def connected(
+    index: FrameIndex, closure: Collection[int], targets: Sequence[int]
+) -> list[SampleRun]:
+    """A closure in connected pieces, by their first samples."""
+    begin, references = index.reference_lists
+    has_fields = index.kinds & SampleFlag.SECOND_FIELD
+    group = _Groups()
+    ascending = sorted(closure)
+    for sample in ascending:
+        for other in references[begin[sample] : begin[sample + 1]]:
+            group.join(sample, other)
+        if has_fields:
+            for other in _other_fields(index, sample):
+                group.join(sample, other)
+    pieces: dict[int, list[int]] = {}
+    for sample in ascending:
+        pieces.setdefault(group.root(sample), []).append(sample)
+    wanted: dict[int, list[int]] = {}
+    for target in targets:
+        wanted.setdefault(group.root(target), []).append(target)
+    # Roots are the first samples of their pieces.
+    return [
+        SampleRun(np.array(samples, np.int64), np.array(wanted[root], np.int64))
+        for root, samples in pieces.items()
+    ]
+
+
+def _other_fields(index: FrameIndex, sample: int) -> Iterator[int]:
+    """The sample that holds the other field of the same picture, where there is one."""
+    if index.flags[sample] & SampleFlag.SECOND_FIELD:
+        yield sample - 1
+    after = sample + 1
+    if after < index.sample_count and index.flags[after] & SampleFlag.SECOND_FIELD:
+        yield after
 
 
 class _Groups:
-    """Disjoint sets of samples (union-find with path halving)."""
+    """Disjoint sets of samples (union-find with path halving); the root is the least."""
 
     def __init__(self) -> None:
         self._parent: dict[int, int] = {}

@@ -8,6 +8,7 @@ content agree).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from ...errors import UnsupportedError
 from ..h264.avcc import AvcConfig, build_avcc
@@ -22,6 +23,7 @@ _MOST_PPS = 255
 _MOST_SENT_AGAIN = 64 << 20
 
 
+@lru_cache(maxsize=64)
 def extradata(sets: ParameterSets, nal_length_size: int) -> bytes:
     """The sets as an avcC record, or as Annex B for a stream of start codes (size 0)."""
     if not nal_length_size:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..index.frames import FrameIndex, Int64s
-from .closure import plan_closures
+from .closure import closure_of, connected
 from .read_plan import Strategy
 from .rewriting import can_rewrite
 from .whole import SampleRun, plan_whole
@@ -49,11 +49,15 @@ def plan_runs(
     planned: list[Planned] = []
     for run in plan_whole(index, targets):
         whole: list[Planned] = [("whole", run)]
-        nothing_to_drop = force is None and len(run.samples) == len(run.targets)
-        if force == "whole" or nothing_to_drop:
+        if force == "whole" or (force is None and len(run.samples) == len(run.targets)):
             planned += whole
             continue
-        closed = _plan_closed(index, run.targets, force)
+        wanted = run.targets.tolist()
+        closure = closure_of(index, wanted)
+        if force is None and len(closure) == len(run.samples):
+            planned += whole  # all of it is needed
+            continue
+        closed = _plan_closed(index, connected(index, closure, wanted), force)
         if force == "rewritten" or _is_better(index, closed, whole):
             planned += closed
         else:
@@ -61,13 +65,15 @@ def plan_runs(
     return planned
 
 
-def _plan_closed(index: FrameIndex, targets: Int64s, force: Strategy | None) -> list[Planned]:
+def _plan_closed(
+    index: FrameIndex, closures: Sequence[SampleRun], force: Strategy | None
+) -> list[Planned]:
     """A run for each independent piece: its closure rewritten, or whole where that is as
     little.
     """
     planned: list[Planned] = []
     rest: list[Int64s] = []
-    for closure in plan_closures(index, targets):
+    for closure in closures:
         needed = force == "rewritten" or not _is_as_little_whole(index, closure)
         if needed and can_rewrite(index, closure.samples):
             planned.append(("rewritten", closure))

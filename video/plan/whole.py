@@ -9,14 +9,13 @@ reference marking, frame_num gaps and picture order all follow reference picture
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import BitstreamError
-from ..index.frames import FrameIndex, Int64s, SampleFlag
+from ..index.frames import Flags, FrameIndex, Int64s, SampleFlag
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +44,20 @@ def plan_whole(index: FrameIndex, targets: Int64s) -> list[SampleRun]:
     open_runs: dict[bool, _Open] = {}
     done: list[_Open] = []
     for start, its_targets in split_targets(targets, index.decode_from[targets]):
-        end = int(its_targets[-1])
-        unclosed = bool(index.unclosed_before[end + 1] > index.unclosed_before[start])
+        end = its_targets[-1]
+        unclosed = bool(
+            index.kinds & SampleFlag.UNCLOSED
+            and index.unclosed_before[end + 1] > index.unclosed_before[start]
+        )
         # Two runs that overlap decode less as one, if they leave out the same kinds of samples.
         before = open_runs.get(unclosed)
         if before is not None and start <= before.end:
-            before.targets.append(its_targets)
+            before.targets += its_targets
             before.end = max(before.end, end)
         else:
-            open_runs[unclosed] = run = _Open(start, end, [its_targets])
+            open_runs[unclosed] = run = _Open(start, end, its_targets)
             done.append(run)
-    return [
-        plan_whole_from(index, run.start, np.sort(np.concatenate(run.targets))) for run in done
-    ]
+    return [plan_whole_from(index, run.start, np.array(sorted(run.targets))) for run in done]
 
 
 @dataclass(slots=True)
@@ -67,27 +67,21 @@ class _Open:
     start: int
     end: int
     """Its last target."""
-    targets: list[Int64s]
+    targets: list[int]
 
 
 def split_targets(
     targets: Int64s, starts: npt.NDArray[np.integer]
-) -> Iterator[tuple[int, Int64s]]:
+) -> list[tuple[int, list[int]]]:
     """The targets of each start, both ascending.
 
-    >>> [(s, t.tolist()) for s, t in split_targets(np.array([4, 5, 9]), np.array([3, 0, 3]))]
+    >>> split_targets(np.array([4, 5, 9]), np.array([3, 0, 3]))
     [(0, [5]), (3, [4, 9])]
     """
-    if not len(targets):
-        return
-    order = np.argsort(starts, kind="stable")
-    ascending = starts[order]
-    first = np.flatnonzero(np.diff(ascending, prepend=ascending[0] - 1))
-    ends = np.append(first[1:], len(order))
-    for a, b, start in zip(
-        first.tolist(), ends.tolist(), ascending[first].tolist(), strict=True
-    ):
-        yield start, targets[order[a:b]]
+    by_start: dict[int, list[int]] = {}
+    for start, target in zip(starts.tolist(), targets.tolist(), strict=True):
+        by_start.setdefault(start, []).append(target)
+    return sorted(by_start.items())
 
 
 def plan_whole_from(index: FrameIndex, start: int, targets: Int64s) -> SampleRun:
@@ -97,24 +91,35 @@ def plan_whole_from(index: FrameIndex, start: int, targets: Int64s) -> SampleRun
         BitstreamError: It leads through a sample whose headers are damaged.
     """
     end = int(targets[-1]) + 1
-    if end < index.sample_count and index.flags[end] & SampleFlag.SECOND_FIELD:
+    kinds = index.kinds
+    if kinds & SampleFlag.SECOND_FIELD and _is_second_field(index, end):
         end += 1
-    flags = index.flags[start:end]
-    if (flags & SampleFlag.UNCLOSED).any():
-        keep = np.ones(end - start, np.bool_)
+    if (
+        kinds & SampleFlag.UNCLOSED
+        and index.unclosed_before[end] > index.unclosed_before[start]
+    ):
+        keep = (index.flags[start:end] & SampleFlag.NO_PICTURE) == 0
     else:
-        keep = (flags & SampleFlag.REFERENCE) != 0
+        keep = index.is_reference[start:end].copy()
         keep[targets - start] = True
-    # The two fields of a picture stay together; samples without a picture are not decoded.
+        if kinds & SampleFlag.SECOND_FIELD:
+            _keep_pairs(index.flags[start:end], keep)
+    if kinds & SampleFlag.DAMAGED:
+        damaged = np.flatnonzero(index.flags[start:end] & SampleFlag.DAMAGED)
+        if len(damaged):
+            raise BitstreamError(
+                f"sample {start + int(damaged[0])} has damaged headers, and decoding sample "
+                f"{int(targets[-1])} leads through it from {start}"
+            )
+    return SampleRun(samples=keep.nonzero()[0] + start, targets=targets)
+
+
+def _is_second_field(index: FrameIndex, sample: int) -> bool:
+    return sample < index.sample_count and bool(index.flags[sample] & SampleFlag.SECOND_FIELD)
+
+
+def _keep_pairs(flags: Flags, keep: npt.NDArray[np.bool_]) -> None:
+    """The two fields of a picture stay together."""
     second = np.flatnonzero(flags & SampleFlag.SECOND_FIELD)
     second = second[second > 0]
-    pair = keep[second] | keep[second - 1]
-    keep[second] = keep[second - 1] = pair
-    keep &= (flags & SampleFlag.NO_PICTURE) == 0
-    damaged = np.flatnonzero(flags & SampleFlag.DAMAGED)
-    if len(damaged):
-        raise BitstreamError(
-            f"sample {start + int(damaged[0])} has damaged headers, and decoding sample "
-            f"{int(targets[-1])} leads through it from {start}"
-        )
-    return SampleRun(samples=np.flatnonzero(keep) + start, targets=targets)
+    keep[second] = keep[second - 1] = keep[second] | keep[second - 1]

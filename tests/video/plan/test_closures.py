@@ -6,6 +6,7 @@ The indexes are drawn, not taken from files: any acyclic graph of references may
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,13 +112,20 @@ def test_whole_runs_are_closed(index: FrameIndex, seed: int) -> None:
             assert brute_force_hull(index, np.array([target])) <= samples
 
 
+def flagged(index: FrameIndex, sample: int, flag: int) -> FrameIndex:
+    flags = index.flags.copy()
+    flags[sample] |= flag
+    return replace(index, flags=flags)
+
+
 @given(reference_graphs(), SEEDS)
 def test_unclosed_stretches_are_decoded_in_full(index: FrameIndex, seed: int) -> None:
-    flagged = random.Random(seed).randrange(index.sample_count)
-    index.flags[flagged] |= SampleFlag.UNCLOSED
-    for run in plan_whole(index, drawn_targets(index, seed)):
+    unclosed = random.Random(seed).randrange(index.sample_count)
+    for run in plan_whole(
+        flagged(index, unclosed, SampleFlag.UNCLOSED), drawn_targets(index, seed)
+    ):
         first, last = int(run.samples[0]), int(run.samples[-1])
-        if first <= flagged <= last:
+        if first <= unclosed <= last:
             assert run.samples.tolist() == list(range(first, last + 1))
 
 
@@ -127,12 +135,12 @@ def test_damage_on_the_way_is_refused_by_name(index: FrameIndex, seed: int) -> N
     damaged = random.Random(seed).randrange(index.sample_count)
     runs = plan_whole(index, targets)
     on_the_way = any(r.samples[0] <= damaged <= r.samples[-1] for r in runs)
-    index.flags[damaged] |= SampleFlag.DAMAGED
+    broken = flagged(index, damaged, SampleFlag.DAMAGED)
     if on_the_way:
         with pytest.raises(BitstreamError, match=f"sample {damaged}"):
-            plan_whole(index, targets)
+            plan_whole(broken, targets)
     else:
-        plan_whole(index, targets)
+        plan_whole(broken, targets)
 
 
 @given(reference_graphs(), SEEDS, st.sampled_from([EXACT, LOCAL, OBJECT_STORE]))
