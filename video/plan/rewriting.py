@@ -23,12 +23,10 @@ import numpy as np
 from ...errors import BitstreamError
 from ..h264.nal import NAL_SLICE, NAL_SLICE_IDR, split_annexb, split_length_prefixed
 from ..h264.picture import Picture, ReferenceList, number_pictures
-from ..h264.pps import parse_pps
 from ..h264.ref_lists import active_list
 from ..h264.ref_pic_list_modification import Modifications
 from ..h264.reheading import rehead_slice
 from ..h264.slice_header import FRAME, B, P, SliceHeader, parse_slice_header
-from ..h264.sps import parse_sps
 from ..index.frames import FrameIndex, Int64s, SampleFlag
 from .rewritten_lists import initial_lists, modifications
 from .rewritten_sets import LOG2_MAX_FRAME_NUM, LOG2_MAX_ORDER_COUNT_LSB, sets_of_rewritten
@@ -82,13 +80,10 @@ class ClosureRewriter:
         self._idr_pic_id = idr_pic_id
         self._index = index
         self._with_bottom = index.has_bottom_order_delta
-        old = index.parameter_sets_at(int(samples[0]))
-        sets = sets_of_rewritten(index, old)
+        sets = sets_of_rewritten(index, index.parameter_sets_at(int(samples[0])))
         if sets is None:
             raise ValueError("these samples cannot be rewritten: see can_rewrite")
         self._sets = sets
-        self._old_sps = {s.seq_parameter_set_id: s for s in map(parse_sps, old.sps)}
-        self._old_pps = {p.pic_parameter_set_id: p for p in map(parse_pps, old.pps)}
         top, delta = index.top_order_count[samples], index.bottom_order_delta[samples]
         numbers = samples.tolist()
         self._top = dict(zip(numbers, top.tolist(), strict=True))
@@ -129,7 +124,7 @@ class ClosureRewriter:
         for begin, end in split:
             nal = data[begin:end]
             if len(nal) and nal[0] & 31 in (NAL_SLICE, NAL_SLICE_IDR):
-                header = parse_slice_header(nal, self._old_sps, self._old_pps)
+                header = parse_slice_header(nal, self._sets.old_sps, self._sets.old_pps)
                 if not header.redundant_pic_cnt:
                     slices.append((nal, header))
         if not slices:

@@ -38,6 +38,10 @@ class RewrittenSets:
     pps: Mapping[int, Sequence[Pps]]
     """By the id in the clip: one form with CABAC; with CAVLC eight, by the bits that they
     add."""
+    old_sps: Mapping[int, Sps]
+    """The clip's own, by id."""
+    old_pps: Mapping[int, Pps]
+    """Likewise."""
 
 
 def sets_of_rewritten(index: FrameIndex, sets: ParameterSets) -> RewrittenSets | None:
@@ -49,16 +53,18 @@ def sets_of_rewritten(index: FrameIndex, sets: ParameterSets) -> RewrittenSets |
 
 @lru_cache(maxsize=64)
 def _rewrite_sets(sets: ParameterSets, with_bottom: bool) -> RewrittenSets | None:
-    sps = {s.seq_parameter_set_id: _new_sps(s) for s in map(parse_sps, sets.sps)}
-    forms = _forms([parse_pps(nal) for nal in sets.pps], with_bottom)
+    old_sps = {sps.seq_parameter_set_id: sps for sps in map(parse_sps, sets.sps)}
+    old_pps = {pps.pic_parameter_set_id: pps for pps in map(parse_pps, sets.pps)}
+    new_sps = {number: _new_sps(sps) for number, sps in old_sps.items()}
+    forms = _forms(list(old_pps.values()), with_bottom)
     if forms is None:
         return None
     nals = replace(
         sets,
-        sps=tuple(build_sps(s) for s in sps.values()),
+        sps=tuple(map(build_sps, new_sps.values())),
         pps=tuple(build_pps(form) for each in forms.values() for form in each),
     )
-    return RewrittenSets(nals=nals, sps=sps, pps=forms)
+    return RewrittenSets(nals, new_sps, forms, old_sps, old_pps)
 
 
 def _new_sps(sps: Sps) -> Sps:
