@@ -22,6 +22,9 @@ from ..video.plan import DecodeRun, ReadPlan, Strategy, plan_read
 from .fault import Fault, first_bad_frame
 from .media import ClipRanges, Fetched, Media, ReadEstimate
 
+_WORTH_A_THREAD_SECONDS = 0.025
+"""Decoding that pays for a thread and a decoder of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -110,13 +113,14 @@ class ClipRead:
             )
 
     def tasks(
-        self, fetched: Sequence[Fetched], pixels: memoryview
+        self, fetched: Sequence[Fetched], pixels: memoryview, parts: int
     ) -> Iterator[Callable[[], None]]:
         """The work of decoding.
 
         Args:
             fetched: For each of `reads` its bytes.
             pixels: The slot's buffer.
+            parts: How many threads to share each read out to, at most.
         """
         for read, buffers in zip(self.reads, fetched, strict=True):
             if isinstance(buffers, MareyError):
@@ -124,7 +128,8 @@ class ClipRead:
                 for own in self._by_row(read.places):
                     yield partial(self._decode_alone, own, pixels)
                 continue
-            for runs in _shares(read.plan.runs, self.media.decode_threads):
+            worth = max(1, int(read.plan.seconds / _WORTH_A_THREAD_SECONDS))
+            for runs in _shares(read.plan.runs, min(parts, worth)):
                 part = PlannedRead(replace(read.plan, runs=runs), read.places)
                 yield partial(self._decode, part, buffers, pixels)
 
@@ -223,13 +228,13 @@ class ClipRead:
 
 
 def _shares(runs: Sequence[DecodeRun], count: int) -> Iterator[tuple[DecodeRun, ...]]:
-    """The runs in at most `count` parts of consecutive ones, about equal in samples."""
-    total = sum(len(run.samples) for run in runs)
+    """The runs in at most `count` parts of consecutive ones, about equal in time."""
+    total = sum(run.seconds for run in runs)
     share: list[DecodeRun] = []
-    done = parts = 0
+    done, parts = 0.0, 0
     for run in runs:
         share.append(run)
-        done += len(run.samples)
-        if done * count >= total * (parts + 1):
+        done += run.seconds
+        if run is runs[-1] or done * count >= total * (parts + 1):
             yield tuple(share)
             share, parts = [], parts + 1

@@ -16,6 +16,8 @@ from .fault import Fault
 from .media import ClipRanges, Fetched, Media, ReadEstimate
 from .wanted import WantedFile
 
+_SECONDS_PER_BYTE = 5e-9
+
 
 class FilesSlot:
     """`video_remux` in each row of a window; it reads as it goes, not ahead."""
@@ -34,6 +36,11 @@ class FilesSlot:
             for run in plan.runs
         )
         """Bytes of the files, and of what is fetched for them."""
+
+    @property
+    def seconds(self) -> float:
+        """About how long it takes to copy and write them."""
+        return self.cost_bytes * _SECONDS_PER_BYTE
 
     @property
     def frame_count(self) -> int:

@@ -24,6 +24,7 @@ class FramesSlot:
         self._offsets = frame_offsets(rows)
         self._clips = [_clip_read(group, media) for group in _groups(rows, self._offsets)]
         self._pixels = pa.py_buffer(b"")
+        self._decode_threads = media.decode_threads
         for clip in self._clips:
             clip.plan()
 
@@ -32,6 +33,11 @@ class FramesSlot:
         """Bytes of the frames, and of what is fetched for them."""
         fetched = sum(r.plan.bytes_fetched for clip in self._clips for r in clip.reads)
         return int(self._offsets[-1]) + fetched
+
+    @property
+    def seconds(self) -> float:
+        """About how long one core takes to decode them."""
+        return sum(read.plan.seconds for clip in self._clips for read in clip.reads)
 
     @property
     def frame_count(self) -> int:
@@ -57,8 +63,9 @@ class FramesSlot:
         self._pixels = pa.allocate_buffer(int(self._offsets[-1]))
         pixels = memoryview(self._pixels)
         at = 0
+        parts = -(-self._decode_threads // max(1, len(self._clips)))
         for clip in self._clips:
-            yield from clip.tasks(fetched[at : at + len(clip.reads)], pixels)
+            yield from clip.tasks(fetched[at : at + len(clip.reads)], pixels, parts)
             at += len(clip.reads)
 
     def column(self, failed: Collection[int]) -> pa.Array:

@@ -69,6 +69,11 @@ class Window:
         held = sum(slot.cost_bytes for slot in self._slots)
         return held + sum(map(index_bytes, self._indexes()))
 
+    @property
+    def seconds(self) -> float:
+        """About how long one core takes to decode what is fetched."""
+        return sum(slot.seconds for slot in self._slots)
+
     def fetch(self) -> list[Callable[[], None]]:
         """Read the bytes of all slots at once; the decoding that is left to do."""
         ranges = [slot.ranges() for slot in self._slots]

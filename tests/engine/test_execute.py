@@ -31,8 +31,11 @@ class Ledger:
 class Counted:
     """A job that holds its cost in a ledger from its fetch on and makes `tasks` numbers."""
 
-    def __init__(self, name: int, cost: int, tasks: int, ledger: Ledger) -> None:
+    def __init__(
+        self, name: int, cost: int, tasks: int, ledger: Ledger, seconds: float = 1.0
+    ) -> None:
         self.name, self.cost_bytes, self.ledger = name, cost, ledger
+        self.seconds = seconds
         self.made: list[int | None] = [None] * tasks
 
     def fetch(self) -> Sequence[Callable[[], None]]:
@@ -70,12 +73,13 @@ def marey_threads() -> list[str]:
     st.lists(st.tuples(st.integers(0, 20), st.integers(0, 4)), max_size=25),
     st.integers(1, 30),
     st.integers(1, 4),
+    st.sampled_from([0.0, 1.0]),
 )
 def test_every_result_comes_in_order_within_the_budget(
-    shapes: list[tuple[int, int]], budget: int, threads: int
+    shapes: list[tuple[int, int]], budget: int, threads: int, seconds: float
 ) -> None:
     ledger = Ledger()
-    jobs = (Counted(i, cost, tasks, ledger) for i, (cost, tasks) in enumerate(shapes))
+    jobs = (Counted(i, cost, tasks, ledger, seconds) for i, (cost, tasks) in enumerate(shapes))
     for expected, (name, cost, made) in enumerate(run(jobs, budget, threads)):
         assert name == expected
         assert made == list(range(shapes[name][1]))
@@ -83,6 +87,27 @@ def test_every_result_comes_in_order_within_the_budget(
     assert ledger.held == 0
     assert ledger.most <= max([budget, *(cost for cost, _ in shapes)])
     assert not marey_threads()
+
+
+class Placed(Counted):
+    """A job that notes the threads that it ran on."""
+
+    def fetch(self) -> Sequence[Callable[[], None]]:
+        self.ran_on = {threading.current_thread()}
+        return [lambda: self.ran_on.add(threading.current_thread())]
+
+
+@pytest.mark.parametrize("seconds", [0.001, 1.0])
+@pytest.mark.parametrize("count", [1, 2])
+def test_only_little_work_alone_is_done_by_the_consumer(seconds: float, count: int) -> None:
+    jobs = [Placed(i, 1, 1, Ledger(), seconds) for i in range(count)]
+    assert [name for name, *_ in run(iter(jobs))] == list(range(count))
+    here = {threading.current_thread()}
+    for job in jobs:
+        if count == 1 and seconds < 0.01:
+            assert job.ran_on == here
+        else:
+            assert not job.ran_on & here
 
 
 def test_later_jobs_run_while_the_consumer_holds_a_result() -> None:

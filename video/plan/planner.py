@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ..index.frames import FrameIndex, SampleFlag
 from .byte_ranges import LOCAL, FetchPlan, SourceCost, plan_ranges
+from .decode_cost import decode_seconds
 from .parameter_sets import extradata, first_prefix, prefixes
 from .read_plan import DecodeRun, FetchShape, ReadPlan, Strategy
 from .rewriting import REWRITTEN_LENGTH_SIZE
@@ -79,6 +80,7 @@ def _decode_run(
         size=index.size[run.samples],
         extradata=extradata(sets, length_size),
         index=index,
+        seconds=decode_seconds(index, run.samples, strategy),
         prefixes=before,
     )
 

@@ -43,6 +43,8 @@ class DecodeRun:
     """Parameter sets in force at the first sample, in the decoder's form (avcC or Annex B)."""
     index: FrameIndex = field(repr=False)
     """The clip that the samples belong to."""
+    seconds: float
+    """About how long one core takes to decode it."""
     prefixes: Mapping[int, bytes] = field(default_factory=dict)
     """NAL units to put before a sample, because the one that carried them is dropped; by
     sample."""
@@ -67,6 +69,11 @@ class ReadPlan:
     def bytes_fetched(self) -> int:
         """Bytes in all ranges."""
         return sum(r.length for r in self.ranges)
+
+    @property
+    def seconds(self) -> float:
+        """About how long one core takes to decode all runs."""
+        return sum(run.seconds for run in self.runs)
 
     @property
     def samples_decoded(self) -> int:

@@ -14,18 +14,11 @@ import numpy as np
 
 from ..index.frames import FrameIndex, Int64s
 from .closure import closure_of, connected
+from .decode_cost import decode_seconds
 from .read_plan import Strategy
 from .rewriting import can_rewrite
 from .whole import SampleRun, plan_whole
 
-# Measured with libavcodec 62, one thread: seconds a picture, a macroblock of it, and a byte of
-# coded data.
-_DECODE_SECONDS_PER_PICTURE = 45e-6
-_DECODE_SECONDS_PER_MACROBLOCK = 0.6e-6
-_DECODE_SECONDS_PER_BYTE = 80e-9
-# And with the rewriter: seconds a picture, and a byte, which is copied.
-_REWRITE_SECONDS_PER_PICTURE = 60e-6
-_REWRITE_SECONDS_PER_BYTE = 0.2e-9
 # What decoding fewer pictures may cost, as a multiple of what decoding more would.
 _WORTH_OF_LESS = 1.25
 
@@ -101,14 +94,4 @@ def _is_better(index: FrameIndex, closed: Sequence[Planned], whole: Sequence[Pla
 
 
 def _cost(index: FrameIndex, planned: Sequence[Planned]) -> float:
-    seconds = 0.0
-    for strategy, run in planned:
-        form = index.parameter_sets_at(int(run.samples[0])).format
-        macroblocks = -(-form.width // 16) * -(-form.height // 16)
-        count, size = len(run.samples), int(np.sum(index.size[run.samples]))
-        seconds += count * _DECODE_SECONDS_PER_PICTURE
-        seconds += count * macroblocks * _DECODE_SECONDS_PER_MACROBLOCK
-        seconds += size * _DECODE_SECONDS_PER_BYTE
-        if strategy == "rewritten":
-            seconds += count * _REWRITE_SECONDS_PER_PICTURE + size * _REWRITE_SECONDS_PER_BYTE
-    return seconds
+    return sum(decode_seconds(index, run.samples, strategy) for strategy, run in planned)

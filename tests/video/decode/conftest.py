@@ -50,6 +50,7 @@ def handmade_run(
         size=sizes,
         extradata=extradata,
         index=index,
+        seconds=0.0,
     )
     return HandmadeRun(run, tuple(packets))
 
