@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +29,7 @@ _PRESENCE = "frame_count"
 """An index scalar that every video has: null where there is no video."""
 
 
+@lru_cache(maxsize=256)
 def flat_schema(schema: pa.Schema) -> pa.Schema:
     """The flat columns of a stored schema, in its order."""
     fields = []

@@ -81,6 +81,8 @@ class Rows:
         parameter = self._function.parameter(name)
         if parameter.required:
             self.has_value &= _valid(array)
+        if array.null_count == len(array):
+            return pa.repeat(pa.scalar(parameter.default, parameter.dtype), len(array))
         encoded = array.dictionary_encode()  # few values in many rows: each is checked once
         indices = encoded.indices.fill_null(-1).to_numpy()
         typed: list[Any] = []
