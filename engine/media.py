@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import TypeVar
 
 from ..errors import MareyError
 from ..video.decode.frame import PixelOutput
@@ -13,6 +14,8 @@ from ..video.index.frames import FrameIndex
 from ..video.plan import DecodeRun, FetchShape, ReadPlan, SourceCost, Strategy, packets
 from ..video.source import ByteRange
 from .context import QueryContext
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +144,12 @@ class Media:
             DecodeError: A picture is not exact, or did not come out.
         """
         stop = self._context.stop
-        samples_rewritten, rewrite_seconds = 0, 0.0
+        rewritten = _Stopwatch()
 
         def stoppable(run: DecodeRun) -> Iterator[tuple[int, memoryview]]:
-            nonlocal samples_rewritten, rewrite_seconds
             made = packets(run, buffers)
-            while True:
+            for packet in rewritten.timed(made) if run.strategy == "rewritten" else made:
                 stop.check()
-                begin = perf_counter()
-                packet = next(made, None)
-                if packet is None:
-                    return
-                if run.strategy == "rewritten":
-                    rewrite_seconds += perf_counter() - begin
-                    samples_rewritten += 1
                 yield packet
 
         cost = decode_into(
@@ -166,12 +161,30 @@ class Media:
             destination=destinations.__getitem__,
         )
         self._context.metrics.add(
-            decode_seconds=cost.decode_seconds,
+            decode_seconds=cost.decode_seconds - rewritten.seconds,
             convert_seconds=cost.convert_seconds,
             samples_decoded=cost.samples,
-            samples_rewritten=samples_rewritten,
-            rewrite_seconds=rewrite_seconds,
+            samples_rewritten=rewritten.count,
+            rewrite_seconds=rewritten.seconds,
         )
+
+
+class _Stopwatch:
+    """How long it takes to make packets, and how many were made."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.count = 0
+
+    def timed(self, made: Iterator[T]) -> Iterator[T]:
+        while True:
+            begin = perf_counter()
+            packet = next(made, None)
+            self.seconds += perf_counter() - begin
+            if packet is None:
+                return
+            self.count += 1
+            yield packet
 
 
 def _all_or_error(read: list[memoryview | MareyError]) -> Fetched:

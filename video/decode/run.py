@@ -44,7 +44,7 @@ class RunCost:
     """
 
     decode_seconds: float = 0.0
-    """In the decoder."""
+    """In the decoder, and in getting packets for it."""
     convert_seconds: float = 0.0
     """In delivering: pixel conversion and copies."""
     samples: int = 0
@@ -78,8 +78,9 @@ def decode_run(
     """
     wanted = set(run.targets.tolist())
     size = run.index.parameter_sets_at(int(run.samples[0])).format
-    decoding = delivering = 0.0
+    delivering = 0.0
     samples = 0
+    started = perf_counter()
 
     def take(pictures: Sequence[Picture]) -> None:
         nonlocal delivering
@@ -96,23 +97,18 @@ def decode_run(
                 delivering += perf_counter() - begin
 
     with decoders.decoder(run.extradata) as decoder:
-        begin = perf_counter()
         decoder.start(
             run.extradata, width=size.width, height=size.height, colour=run.index.colour
         )
-        decoding += perf_counter() - begin
         for sample, packet in packets:
-            begin = perf_counter()
-            pictures = decoder.send(sample, packet)
-            decoding += perf_counter() - begin
             samples += 1
-            take(pictures)
-            if not wanted:
-                break
-        begin = perf_counter()
-        pictures = decoder.drain()
-        decoding += perf_counter() - begin
-        take(pictures)
+            pictures = decoder.send(sample, packet)
+            if pictures:
+                take(pictures)
+                if not wanted:
+                    break
+        take(decoder.drain())
+    decoding = perf_counter() - started - delivering
     if wanted:
         missing = sorted(wanted)
         raise DecodeError(
