@@ -149,6 +149,10 @@ class QueryContext:
         mask = pa.array(~there)
         return pa.StructArray.from_arrays(children, fields=list(handles.type), mask=mask)
 
+    def stored_row(self, table: int, row: int) -> tuple[int, int]:
+        """The epoch, and the stored row that a handle leads to."""
+        return self.epoch, self._columns[table].row_id(row)
+
     def videos(self, handles: pa.StructArray) -> pa.StructArray:
         """What a result shows of bare videos: the scalars of their indexes."""
         # Grouping leaves nulls beneath null handles, and numpy has no integers beside nulls.

@@ -72,6 +72,7 @@ FINITE = Condition(
     "finite numbers", lambda values: all(v is not None and math.isfinite(v) for v in values)
 )
 NOT_ZERO = Condition("other than 0", lambda value: value != 0)
+SEED = Condition("at least 0 and below 2**53", lambda value: 0 <= value < 1 << 53)
 SIDE = Condition(f"at least 1 and at most {MAX_SIDE}", lambda value: 1 <= value <= MAX_SIDE)
 SOME_FRAMES = Condition(
     "a list of at least one", lambda frames: len(frames) > 0, FrameRangeError
@@ -237,10 +238,36 @@ _ALL = (
         (
             _VIDEO,
             Parameter("n", pa.int64(), "How many.", required=True, condition=AT_LEAST_ONE),
+            Parameter(
+                "jitter_seed",
+                pa.int64(),
+                "Takes a frame of each part by chance, in place of the middle one.",
+                condition=SEED,
+            ),
         ),
         FRAME_LIST,
         "`n` frames spread evenly: the middle frame of each of `n` equal parts. A clip of "
         "fewer frames gives each once.",
+    ),
+    Function(
+        "video_random_clip",
+        (
+            _VIDEO,
+            Parameter("frames", pa.int64(), "How many.", required=True, condition=AT_LEAST_ONE),
+            Parameter(
+                "stride",
+                pa.int64(),
+                "From one to the next.",
+                default=1,
+                condition=AT_LEAST_ONE,
+            ),
+            Parameter(
+                "seed", pa.int64(), "Another one, other clips.", default=0, condition=SEED
+            ),
+        ),
+        FRAME_LIST,
+        "Every `stride`-th frame from one drawn by chance on, `frames` of them. A clip too "
+        "short for them gives those that it has.",
     ),
     Function(
         "video_every",

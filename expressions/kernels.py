@@ -22,6 +22,7 @@ from ..errors import ExpressionError, FrameRangeError, InputError, MareyError
 from ..video.index.frames import FrameIndex
 from . import selection
 from .arguments import MAX_FRAME, check_constant
+from .chance import Chance
 from .dtypes import FRAME_LIST, HANDLE, READ_REQUEST, REMUX_REQUEST
 from .functions import FUNCTIONS, Function
 from .literal import shown
@@ -50,6 +51,10 @@ class IndexSource(Protocol):
         """Raise the error, or note it for that row."""
         ...
 
+    def stored_row(self, table: int, row: int) -> tuple[int, int]:
+        """The epoch, and the number under which storage knows the row behind a handle."""
+        ...
+
 
 class Rows:
     """The rows of one call, and which of them have a value so far."""
@@ -62,9 +67,12 @@ class Rows:
 
     def fail(self, row: int, error: MareyError) -> None:
         """A row has no value because of an error."""
-        table, number = (self.handles.field(i)[row].as_py() for i in (0, 1))
-        self._source.fail(table, number, error)
+        self._source.fail(*self._handle(row), error)
         self.has_value[row] = False
+
+    def chance(self, row: int, seed: int) -> Chance:
+        """What is drawn for a row: of its seed, the epoch, and which stored row it is."""
+        return Chance(seed, *self._source.stored_row(*self._handle(row)))
 
     def indexes(self) -> list[FrameIndex | None]:
         """The frame index of each row that has a value so far; no other is read."""
@@ -96,6 +104,10 @@ class Rows:
                     self.fail(row, InputError(str(error)) if wrong else error)
         found = pa.array(typed, parameter.dtype).take(encoded.indices)
         return found if parameter.default is None else found.fill_null(parameter.default)
+
+    def _handle(self, row: int) -> tuple[int, int]:
+        table, number = (self.handles.field(i)[row].as_py() for i in (0, 1))
+        return table, number
 
     def _typed(self, name: str, value: Any) -> Any:
         parameter = self._function.parameter(name)
@@ -180,11 +192,32 @@ def remux_every(source: IndexSource, handles: Array, audio: Array) -> Array:
     return _remux_request(rows, None, audio)
 
 
-def uniform(source: IndexSource, handles: Array, n: Array) -> Array:
+def uniform(source: IndexSource, handles: Array, n: Array, jitter_seed: Array) -> Array:
     """Frame lists of `video_uniform`."""
     rows = Rows(source, FUNCTIONS["video_uniform"], handles)
     counts = rows.values("n", n).to_pylist()
-    return rows.select(lambda row, index: selection.uniform(index, counts[row]))
+    seeds = rows.values("jitter_seed", jitter_seed).to_pylist()
+
+    def choose(row: int, index: FrameIndex) -> Int64s:
+        chance = None if seeds[row] is None else rows.chance(row, seeds[row])
+        return selection.uniform(index, counts[row], chance)
+
+    return rows.select(choose)
+
+
+def random_clip(
+    source: IndexSource, handles: Array, frames: Array, stride: Array, seed: Array
+) -> Array:
+    """Frame lists of `video_random_clip`."""
+    rows = Rows(source, FUNCTIONS["video_random_clip"], handles)
+    counts = rows.values("frames", frames).to_pylist()
+    strides = rows.values("stride", stride).to_pylist()
+    seeds = rows.values("seed", seed).to_pylist()
+    return rows.select(
+        lambda row, index: selection.random_clip(
+            index, counts[row], strides[row], rows.chance(row, seeds[row])
+        )
+    )
 
 
 def every(source: IndexSource, handles: Array, fps: Array) -> Array:
@@ -230,6 +263,7 @@ KERNELS: Mapping[str, Callable[..., Array]] = MappingProxyType(
         "__marey_remux": remux,
         "__marey_remux_every": remux_every,
         "__marey_uniform": uniform,
+        "__marey_random_clip": random_clip,
         "__marey_every": every,
         "__marey_at": at,
         "__marey_range": slice_frames,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from ..errors import FrameRangeError, UnsupportedError
 from ..video.index.frames import FrameIndex, SampleFlag
 from ..video.timing import Timebase, rescale, to_seconds
+from .chance import Chance
 
 Int64s = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
@@ -28,10 +30,29 @@ _PRINTED_DECIMALS = 6
 _HALF_PRINTED = 0.5000001e-6
 
 
-def uniform(index: FrameIndex, n: int) -> Int64s:
-    """The middle frame of each of `n` equal parts; every frame once where there are fewer."""
+def uniform(index: FrameIndex, n: int, chance: Chance | None = None) -> Int64s:
+    """The middle frame of each of `n` equal parts, or one of its frames by chance; every frame
+    once where there are fewer.
+    """
     count = min(n, index.frame_count)
-    return (2 * np.arange(count, dtype=np.int64) + 1) * index.frame_count // (2 * max(count, 1))
+    if chance is None:
+        parts = 2 * np.arange(count, dtype=np.int64) + 1
+        return parts * index.frame_count // (2 * max(count, 1))
+    begins = [part * index.frame_count // count for part in range(count + 1)] if count else []
+    drawn = [begin + chance.below(end - begin) for begin, end in pairwise(begins)]
+    return np.array(drawn, np.int64)
+
+
+def random_clip(index: FrameIndex, frames: int, stride: int, chance: Chance) -> Int64s:
+    """Every `stride`-th frame from one drawn by chance on, `frames` of them.
+
+    A clip that is too short for them gives those that it has, from its first frame on.
+    """
+    whole = min(frames, -(-index.frame_count // stride))
+    if not whole:
+        return np.empty(0, np.int64)
+    start = chance.below(index.frame_count - (whole - 1) * stride) if whole == frames else 0
+    return start + stride * np.arange(whole, dtype=np.int64)
 
 
 def slice_frames(index: FrameIndex, start: int, stop: int | None, step: int) -> Int64s:

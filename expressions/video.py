@@ -1,9 +1,9 @@
 """The functions on videos: `se.video.read(...)` and the rest.
 
 Each builds one `Call`; types and constants are checked when the scan is built. The same
-functions exist in SQL as `video_read` and so on. A selection (`uniform`, `every`, `at`,
-`range`, `keyframes`) gives a list of frame numbers, which `read` and `remux` take, and which
-can be a column of its own.
+functions exist in SQL as `video_read` and so on. A selection (`uniform`, `random_clip`,
+`every`, `at`, `range`, `keyframes`) gives a list of frame numbers, which `read` and `remux`
+take, and which can be a column of its own.
 """
 
 from __future__ import annotations
@@ -68,12 +68,34 @@ def remux(
     return _call("video_remux", video, frame_indices, audio)
 
 
-def uniform(video: Expr, n: int | Expr) -> Expr:
+def uniform(video: Expr, n: int | Expr, jitter_seed: int | Expr | None = None) -> Expr:
     """`n` frames spread evenly: the middle frame of each of `n` equal parts of the clip.
 
     A clip of fewer frames gives each of them once.
+
+    Args:
+        video: A video column.
+        n: How many.
+        jitter_seed: Takes a frame of each part by chance instead, drawn as `random_clip` does.
     """
-    return _call("video_uniform", video, n)
+    return _call("video_uniform", video, n, jitter_seed)
+
+
+def random_clip(
+    video: Expr, frames: int | Expr, stride: int | Expr = 1, seed: int | Expr = 0
+) -> Expr:
+    """Every `stride`-th frame from one drawn by chance on, `frames` of them.
+
+    What is drawn depends on `seed`, the epoch of the data loader (0 elsewhere) and the stored
+    row, and on nothing else. A clip that is too short gives the frames that it has.
+
+    Args:
+        video: A video column.
+        frames: How many.
+        stride: From one to the next.
+        seed: Another one, other clips.
+    """
+    return _call("video_random_clip", video, frames, stride, seed)
 
 
 def every(video: Expr, fps: float | Fraction | Expr) -> Expr:

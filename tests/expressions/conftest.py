@@ -120,6 +120,7 @@ class Indexes:
         self.raised: BaseException | None = None
         self.failures: list[tuple[int, int, MareyError]] = []
         self.asked: list[int] = []
+        self.epoch = 0
         self._indexes = indexes
         self._note_errors = note_errors
 
@@ -127,6 +128,9 @@ class Indexes:
         rows = [h["__marey_row"].as_py() if h.is_valid else None for h in handles]
         self.asked += [row for row in rows if row is not None]
         return [None if row is None else self._indexes[row] for row in rows]
+
+    def stored_row(self, table: int, row: int) -> tuple[int, int]:
+        return self.epoch, row
 
     def fail(self, table: int, row: int, error: MareyError) -> None:
         if not self._note_errors:

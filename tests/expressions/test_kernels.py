@@ -46,6 +46,10 @@ def source(make_indexes: MakeIndexes, make_index: Callable[..., Any]) -> Callabl
     return lambda **given: make_indexes(indexes, **given)
 
 
+def uniform(source: Any, videos: Any, n: Any) -> Any:
+    return kernels.uniform(source, videos, n, nulls(len(n), pa.float64()))
+
+
 def read(source: Any, videos: pa.Array, frames: pa.Array, **given: pa.Array) -> pa.Array:
     count = len(videos)
     return kernels.read(
@@ -105,7 +109,7 @@ def test_slices_give_slices(source: Callable[..., Any], data: st.DataObject) -> 
     part = read(source(), videos.slice(first, length), arrays.slice(first, length))
     assert part.to_pylist() == whole.to_pylist()[first : first + length]
     n = pa.array([3.0] * count).slice(first, length)
-    chosen = kernels.uniform(source(), videos.slice(first, length), n)
+    chosen = uniform(source(), videos.slice(first, length), n)
     assert [c and len(c) for c in chosen.to_pylist()] == [
         r and min(3, r) for r in rows[first : first + length]
     ]
@@ -167,14 +171,14 @@ def test_a_wrong_frame_number_is_an_error_of_its_row(
 def test_rows_without_a_video_have_no_errors(source: Callable[..., Any]) -> None:
     found = read(source(), handles([None]), pa.array([[-1.0]], DOUBLES), height=pa.array([0.0]))
     assert found.null_count == 1
-    assert kernels.uniform(source(), handles([None]), pa.array([0.0])).null_count == 1
+    assert uniform(source(), handles([None]), pa.array([0.0])).null_count == 1
 
 
 @pytest.mark.parametrize(
     ("kernel", "arguments", "message"),
     [
-        (kernels.uniform, ([2.0, 0.0],), "video_uniform: n must be at least 1, found 0"),
-        (kernels.uniform, ([2.0, 1.5],), "video_uniform: n must be a whole number, found 1.5"),
+        (uniform, ([2.0, 0.0],), "video_uniform: n must be at least 1, found 0"),
+        (uniform, ([2.0, 1.5],), "video_uniform: n must be a whole number, found 1.5"),
         (kernels.every, ([25.0, float("nan")],), "video_every: fps must be finite"),
         (kernels.slice_frames, ([0.0] * 2, [1.0] * 2, [1.0, 0.0]), "step must be other than 0"),
         (kernels.at, ([[0.0]] * 2, ["floor", "first"]), "video_at: mode must be one of"),
@@ -226,7 +230,7 @@ def test_a_selection_that_fails_is_an_error_of_its_row(source: Callable[..., Any
 def test_only_indexes_that_are_needed_are_read(source: Callable[..., Any]) -> None:
     asked = source()
     n = pa.array([2.0, None, 2.0])
-    kernels.uniform(asked, handles([5, 6, None]), n)
+    uniform(asked, handles([5, 6, None]), n)
     assert asked.asked == [5]
     requests = source()
     read(requests, handles([5]), pa.array([[0.0]], DOUBLES))

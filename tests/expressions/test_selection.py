@@ -11,7 +11,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from marey.errors import FrameRangeError, UnsupportedError
-from marey.expressions.selection import at, every, exact_rate, keyframes, slice_frames, uniform
+from marey.expressions.chance import Chance
+from marey.expressions.selection import (
+    at,
+    every,
+    exact_rate,
+    keyframes,
+    random_clip,
+    slice_frames,
+    uniform,
+)
 from marey.video.index.frames import FrameIndex
 from marey.video.timing import Timebase, to_seconds
 
@@ -45,6 +54,41 @@ def test_uniform_takes_the_middle_of_equal_parts(
     parts = min(n, count)
     assert frames == [int(Fraction(2 * i + 1, 2) * count / parts) for i in range(parts)]
     assert len(set(frames)) == parts
+
+
+@given(st.integers(0, 300), st.integers(1, 400), st.integers(0, 2**64))
+def test_jitter_takes_a_frame_of_each_part(
+    make_index: MakeIndex, count: int, n: int, seed: int
+) -> None:
+    frames = uniform(make_index(range(count)), n, Chance(seed)).tolist()
+    parts = min(n, count)
+    assert len(frames) == parts
+    for part, frame in enumerate(frames):
+        assert part * count // parts <= frame < (part + 1) * count // parts
+
+
+@given(st.integers(0, 60), st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**64))
+def test_a_random_clip_lies_in_the_clip(
+    make_index: MakeIndex, count: int, frames: int, stride: int, seed: int
+) -> None:
+    found = random_clip(make_index(range(count)), frames, stride, Chance(seed)).tolist()
+    fitting = list(range(count))[::stride][:frames]
+    assert len(found) == len(fitting)
+    if len(found) < frames:
+        assert found == fitting
+    elif found:
+        assert found == list(range(found[0], found[-1] + 1, stride))
+        assert found[0] >= 0
+        assert found[-1] < count
+
+
+def test_every_beginning_is_drawn_about_as_often(make_index: MakeIndex) -> None:
+    index, draws = make_index(range(12)), 7000
+    begins = [int(random_clip(index, 3, 3, Chance(5, 0, row))[0]) for row in range(draws)]
+    counts = np.bincount(begins, minlength=6)
+    assert len(counts) == 6
+    # Six standard deviations: the draws are the same in each run.
+    assert abs(counts - draws / 6).max() < 6 * (draws / 6) ** 0.5
 
 
 @given(

@@ -70,7 +70,7 @@ def test_brackets_that_close_are_pairs(sql: str) -> None:
         ("video_at(v, t, 'ceil')", "__marey_at(v, t, 'ceil')"),
         (
             "video_read(v, video_uniform(v, 3))",
-            "__marey_read(v, __marey_uniform(v, 3), NULL, NULL, NULL)",
+            "__marey_read(v, __marey_uniform(v, 3, NULL), NULL, NULL, NULL)",
         ),
         ("v.index.width", '"v.index.width"'),
         ("V . INDEX . Width", '"v.index.width"'),
