@@ -105,6 +105,7 @@ class ClipRead:
             plan = read.plan
             yield ReadEstimate(
                 clip=self.media.clip(self.table, self.row),
+                frames=len(plan.frames),
                 fetch_shape=plan.fetch_shape,
                 bytes_fetched=plan.bytes_fetched,
                 requests=len(plan.ranges),

@@ -66,6 +66,7 @@ class FilesSlot:
             ranges = [r for fetch in fetches for r in fetch.ranges]
             yield ReadEstimate(
                 clip=self._media.clip(row.table, row.row),
+                frames=len(np.unique(row.frames)),
                 fetch_shape=fetch_shape(index, plan.runs, gaps),
                 bytes_fetched=sum(r.length for r in ranges),
                 requests=len(ranges),

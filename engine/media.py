@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ..errors import MareyError
 from ..video.decode.frame import PixelOutput
-from ..video.decode.run import Decoders, decode_into
+from ..video.decode.run import Decoders, RunCost, decode_into
 from ..video.index.frames import FrameIndex
 from ..video.plan import DecodeRun, FetchShape, ReadPlan, SourceCost, Strategy, packets
 from ..video.source import ByteRange
@@ -36,6 +36,8 @@ class ReadEstimate:
 
     clip: tuple[int, int]
     """Number of the video column, and the stored row: they tell clips apart."""
+    frames: int
+    """Different frames that it is for."""
     fetch_shape: FetchShape
     """The outcome of its byte-range plan."""
     bytes_fetched: int
@@ -112,9 +114,12 @@ class Media:
                 for i in places
                 for r in clips[i].ranges
             ]
-            requests += len(wanted)
-            size += sum(end - start for _, start, end in wanted)
-            read = iter(column.dataset.read_ranges(column.column, wanted) if wanted else ())
+            results = column.dataset.read_ranges(column.column, wanted) if wanted else []
+            # What could not be read is not counted.
+            there = [len(result) for result in results if not isinstance(result, MareyError)]
+            requests += len(there)
+            size += sum(there)
+            read = iter(results)
             for i in places:
                 fetched[i] = _all_or_error([next(read) for _ in clips[i].ranges])
         self._context.metrics.add(
@@ -145,28 +150,35 @@ class Media:
         """
         stop = self._context.stop
         rewritten = _Stopwatch()
+        sent = 0
 
         def stoppable(run: DecodeRun) -> Iterator[tuple[int, memoryview]]:
+            nonlocal sent
             made = packets(run, buffers)
             for packet in rewritten.timed(made) if run.strategy == "rewritten" else made:
                 stop.check()
+                sent += 1
                 yield packet
 
-        cost = decode_into(
-            plan,
-            index,
-            output,
-            packets_of=stoppable,
-            decoders=self._decoders,
-            destination=destinations.__getitem__,
-        )
-        self._context.metrics.add(
-            decode_seconds=cost.decode_seconds - rewritten.seconds,
-            convert_seconds=cost.convert_seconds,
-            samples_decoded=cost.samples,
-            samples_rewritten=rewritten.count,
-            rewrite_seconds=rewritten.seconds,
-        )
+        cost = RunCost()
+        try:
+            cost = decode_into(
+                plan,
+                index,
+                output,
+                packets_of=stoppable,
+                decoders=self._decoders,
+                destination=destinations.__getitem__,
+            )
+        finally:
+            # A run that fails has decoded, too.
+            self._context.metrics.add(
+                decode_seconds=max(0.0, cost.decode_seconds - rewritten.seconds),
+                convert_seconds=cost.convert_seconds,
+                samples_decoded=sent,
+                samples_rewritten=rewritten.count,
+                rewrite_seconds=rewritten.seconds,
+            )
 
 
 class _Stopwatch:

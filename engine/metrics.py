@@ -23,15 +23,17 @@ class ScanMetrics:
     frames: int = 0
     """Frames returned, duplicates counted."""
     samples_decoded: int = 0
-    """Compressed samples that went through a decoder."""
+    """Compressed samples that went into a decoder, also where that came to nothing."""
     samples_rewritten: int = 0
     """Those of them whose headers were rewritten, so that references could be left out."""
     bytes_fetched: int = 0
-    """Media bytes read from storage; indexes and other columns are not counted."""
+    """Media bytes read from storage, to the byte: indexes and other columns are not counted, nor
+    what could not be read, nor the 64 bytes that are read behind a range as room for decoders."""
     range_requests: int = 0
-    """Byte ranges that those came in."""
+    """Byte ranges that those came in: what is read twice, for rows that are tried again alone,
+    counts twice."""
     source_bytes: int = 0
-    """Size of all clips touched, each counted once a batch."""
+    """Size of all clips that frames were read from, each counted once a batch."""
     rows_skipped: int = 0
     """Rows dropped by `on_error="skip"` or `on_missing="skip"`."""
     plan_seconds: float = 0.0

@@ -14,6 +14,7 @@ from .files_slot import FilesSlot
 from .frames_slot import FramesSlot
 from .index_cache import index_bytes
 from .media import Media, ReadEstimate
+from .plan_log import log_reads
 from .requests import Slot, fill
 from .wanted import Refused, Wanted, WantedFile, WantedFrames
 from .windows import Rows
@@ -76,6 +77,9 @@ class Window:
 
     def fetch(self) -> list[Callable[[], None]]:
         """Read the bytes of all slots at once; the decoding that is left to do."""
+        log_reads(
+            (read for slot in self._slots for read in slot.estimates()), self._kit.context
+        )
         ranges = [slot.ranges() for slot in self._slots]
         fetched = self._kit.media.fetch([clip for own in ranges for clip in own])
         tasks: list[Callable[[], None]] = []
