@@ -51,6 +51,9 @@ class EngineConfig:
     frame."""
     source_cost: SourceCost | None = None
     """What reading media costs; by default that of a local file or of an object store."""
+    progress: bool = True
+    """Whether writes and `to_table` show a bar when they take long and standard error is a
+    terminal."""
 
     def __post_init__(self) -> None:
         if self.source_cost is not None and not isinstance(self.source_cost, SourceCost):
@@ -59,9 +62,11 @@ class EngineConfig:
             raise ConfigError(
                 f"decode_isolation must be 'thread' or 'process', got {self.decode_isolation!r}"
             )
+        if not isinstance(self.progress, bool):
+            raise ConfigError(f"progress must be True or False, got {self.progress!r}")
         for setting in fields(self):
             value = getattr(self, setting.name)
-            if setting.name in ("source_cost", "decode_isolation"):
+            if setting.name in ("source_cost", "decode_isolation", "progress"):
                 continue
             least = 0 if setting.name == "index_cache_bytes" else 1
             object.__setattr__(self, setting.name, whole_number(setting.name, value, least))

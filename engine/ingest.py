@@ -21,6 +21,7 @@ from ..video.index.build import build_frame_index
 from ..video.index.encode import encode_index
 from ..video.source import BytesReader, FileReader
 from .failures import prefixed
+from .progress import LONG_SECONDS, progress
 from .tabular import check_values, to_arrow
 
 _WHAT = "the data to write"
@@ -36,7 +37,9 @@ class Given:
     """Video columns: a value a row, each indexed."""
 
 
-def prepare_rows(data: Any, *, schema: pa.Schema, key_schema: pa.Schema) -> Given:
+def prepare_rows(
+    data: Any, *, schema: pa.Schema, key_schema: pa.Schema, show_progress: bool = False
+) -> Given:
     """Check what a write is given and index its videos; nothing is stored yet.
 
     Args:
@@ -45,6 +48,7 @@ def prepare_rows(data: Any, *, schema: pa.Schema, key_schema: pa.Schema) -> Give
             column already takes plain bytes too.
         schema: Of the table.
         key_schema: Its key columns.
+        show_progress: Whether a terminal gets a bar if indexing takes long.
 
     Raises:
         InputError: What is given is no table, or a value does not fit.
@@ -57,13 +61,18 @@ def prepare_rows(data: Any, *, schema: pa.Schema, key_schema: pa.Schema) -> Give
     # Keys are checked first: that is quick, and an error of a video names its key.
     check_rows(table, {}, key_schema)
     keys = table.select(key_schema.names)
-    indexed = {
-        name: [
-            None if value is None else _index(value, name, row, keys)
-            for row, value in enumerate(values)
-        ]
-        for name, values in videos.items()
-    }
+    indexed: dict[str, list[VideoValue | None]] = {}
+    with progress(
+        "videos",
+        sum(map(len, videos.values())),
+        after_seconds=LONG_SECONDS,
+        wanted=show_progress,
+    ) as advance:
+        for name, values in videos.items():
+            column = indexed[name] = []
+            for row, value in enumerate(values):
+                column.append(None if value is None else _index(value, name, row, keys))
+                advance(1)
     return Given(table, indexed)
 
 

@@ -27,8 +27,9 @@ class ScanMetrics:
     samples_rewritten: int = 0
     """Those of them whose headers were rewritten, so that references could be left out."""
     bytes_fetched: int = 0
-    """Media bytes read from storage, to the byte: indexes and other columns are not counted, nor
-    what could not be read, nor the 64 bytes that are read behind a range as room for decoders."""
+    """Media bytes read from storage, to the byte. Not counted are indexes and other columns,
+    what could not be read, and the 64 bytes that are read behind a range as room for
+    decoders."""
     range_requests: int = 0
     """Byte ranges that those came in: what is read twice, for rows that are tried again alone,
     counts twice."""

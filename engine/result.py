@@ -20,6 +20,7 @@ from .loading.chosen import ChosenRows, Lost
 from .loading.in_torch import torch_rank
 from .loading.settings import LoaderSettings
 from .metrics import ScanMetrics
+from .progress import LONG_SECONDS, progress
 from .run import Engine
 from .started import Started
 from .workspace import Workspace
@@ -111,7 +112,14 @@ class Readable(ABC):
     ) -> pa.Table:
         """All rows; arguments as for `to_record_batches`."""
         started = self._begin(key_table, on_error, on_missing)
-        return pa.Table.from_batches(list(started.batches), schema=started.schema)
+        batches = []
+        with progress(
+            "rows", started.rows, after_seconds=LONG_SECONDS, wanted=self.config.progress
+        ) as advance:
+            for batch in started.batches:
+                batches.append(batch)
+                advance(batch.num_rows)
+        return pa.Table.from_batches(batches, schema=started.schema)
 
     def to_pandas(
         self,

@@ -47,12 +47,14 @@ class Scan(Readable):
         if key_table is None:
             require_no_aux(self._query.aux)
             small = read_stored(self._query, dataset, context)
+            rows = dataset.count() if self._query.where is None else None
         else:
             selection = self._select(dataset, key_table, on_missing, context)
             small = read_selected(self._query, selection, context)
+            rows = len(selection)
         context.metrics.add(plan_seconds=perf_counter() - begin)
         batches = finish_batches(small, self._workspace.engine, context)
-        return Started(self._schema, batches, context)
+        return Started(self._schema, batches, context, rows)
 
     def _explain(self, key_table: Any) -> Explained:
         query, engine = self._query, self._workspace.engine

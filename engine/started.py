@@ -22,3 +22,5 @@ class Started:
     """The rows; closing it ends the run."""
     context: QueryContext
     """Counts and failures."""
+    rows: int | None = None
+    """The most rows that there will be, if that is known."""

@@ -91,7 +91,12 @@ class Table:
         if isinstance(data, Readable):
             _refuse_videos(data.schema)
             data = data.to_table()
-        given = prepare_rows(data, schema=dataset.schema, key_schema=dataset.key_schema)
+        given = prepare_rows(
+            data,
+            schema=dataset.schema,
+            key_schema=dataset.key_schema,
+            show_progress=self._workspace.config.progress,
+        )
         version: int = dataset.write(given.table, given.videos)
         return version
 

@@ -16,6 +16,7 @@ from ... import Marey, to_numpy
 from ... import expressions as se
 from ...errors import InputError
 from ...video.clips import sample_clips
+from ..progress import progress
 from ..scan import Scan
 from ..table import Table
 from .contact_sheet import NumberedPicture, contact_sheet
@@ -23,7 +24,6 @@ from .files import write_file
 from .intake import VideoFile, survey, write_files
 from .outcome import complain
 from .png import build_png
-from .progress import progress
 from .render import Printer
 from .sources import find_sources
 from .witness import confirm, digest

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import InputError
+from ..progress import progress
 from .options import AsJson, Root, Verbose, invocation, split_table_name
-from .progress import progress
 from .render import Printer
 from .sources import KeyFrom, find_sources, source_keys
 

@@ -14,9 +14,9 @@ from ...errors import MareyError
 from ...expressions import Blob, Video
 from ...video.index.build import build_frame_index
 from ...video.source import FileReader
+from ..progress import progress
 from ..table import Table
 from .outcome import complain
-from .progress import progress
 
 _VERSION_BYTES = 256 << 20
 _VERSION_ROWS = 10_000

@@ -138,9 +138,9 @@ def frames(
     """
     parts = parse_frames(frames)
     from ...video.decode.frame import PixelOutput
+    from ..progress import progress
     from .files import write_file
     from .png import build_png
-    from .progress import progress
     from .stills import read_stills
 
     printer = Printer(as_json=as_json)
