@@ -13,7 +13,8 @@ from .read_plan import Strategy
 _DECODE_SECONDS_PER_PICTURE = 45e-6
 _DECODE_SECONDS_PER_MACROBLOCK = 0.6e-6
 _DECODE_SECONDS_PER_BYTE = 80e-9
-_REWRITE_SECONDS_PER_PICTURE = 60e-6
+# Between decodes, which leave the caches cold; a picture of several slices takes more.
+_REWRITE_SECONDS_PER_PICTURE = 90e-6
 _REWRITE_SECONDS_PER_BYTE = 0.2e-9  # it is copied
 
 

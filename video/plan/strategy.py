@@ -20,7 +20,7 @@ from .rewriting import can_rewrite
 from .whole import SampleRun, plan_whole
 
 # What decoding fewer pictures may cost, as a multiple of what decoding more would.
-_WORTH_OF_LESS = 1.25
+_WORTH_OF_LESS = 1.1
 
 Planned = tuple[Strategy, SampleRun]
 
