@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..expressions.dtypes import FRAMES
+from ..expressions.dtypes import FRAMES, TIMED_FRAMES, DataType
 from ..video.index.frames import Int64s
-from ..video.timing import to_seconds
+from ..video.timing import NANOSECONDS, to_seconds
 from .wanted import WantedFrames
 
-_FRAME_LIST = FRAMES.field("frames").type
+_TIME = pa.timestamp("ns")
 
 
 def frame_offsets(rows: Sequence[WantedFrames | None]) -> Int64s:
@@ -38,6 +38,7 @@ def frames_array(
     pixels: pa.Buffer,
     *,
     failed: Collection[int],
+    dtype: DataType = FRAMES,
 ) -> pa.StructArray:
     """The column of a slot.
 
@@ -46,20 +47,22 @@ def frames_array(
         offsets: From `frame_offsets`.
         pixels: The frames, one after the other.
         failed: Rows whose pixels were not made: they become null.
+        dtype: `FRAMES`, or `TIMED_FRAMES`.
     """
+    listed = dtype.field("frames").type
     there = [row for row in rows if row is not None]
     data = pa.LargeBinaryArray.from_buffers(
         pa.large_binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), pixels]
     )
-    frames = pa.StructArray.from_arrays(
-        [
-            data,
-            pa.array(_joined([row.frames for row in there], np.uint32)),
-            pa.array(_joined([_pts_seconds(row) for row in there], np.float64)),
-            pa.array(_joined([_duration_seconds(row) for row in there], np.float64)),
-        ],
-        fields=list(_FRAME_LIST.value_type),
-    )
+    columns = [
+        data,
+        pa.array(_joined([row.frames for row in there], np.uint32)),
+        pa.array(_joined([_pts_seconds(row) for row in there], np.float64)),
+        pa.array(_joined([_duration_seconds(row) for row in there], np.float64)),
+    ]
+    if dtype == TIMED_FRAMES:
+        columns.append(_times(there))
+    frames = pa.StructArray.from_arrays(columns, fields=list(listed.value_type))
     counts = np.array([len(row.frames) if row else 0 for row in rows], np.int64)
     gone = np.array(sorted(failed), np.int64)
     if len(gone):
@@ -74,10 +77,10 @@ def frames_array(
     shapes = [None if row is None else list(row.shape.frame_shape) for row in rows]
     return pa.StructArray.from_arrays(
         [
-            pa.ListArray.from_arrays(pa.array(ends), frames, type=_FRAME_LIST),
-            pa.array(shapes, FRAMES.field("frame_shape").type),
+            pa.ListArray.from_arrays(pa.array(ends), frames, type=listed),
+            pa.array(shapes, dtype.field("frame_shape").type),
         ],
-        fields=list(FRAMES),
+        fields=list(dtype),
         mask=pa.array(absent, pa.bool_()),
     )
 
@@ -88,6 +91,13 @@ def _pts_seconds(row: WantedFrames) -> npt.NDArray[np.float64]:
 
 def _duration_seconds(row: WantedFrames) -> npt.NDArray[np.float64]:
     return to_seconds(row.index.duration_ticks[row.frames], row.index.timebase)
+
+
+def _times(rows: Sequence[WantedFrames]) -> pa.Array:
+    """When each frame begins by the stream's clock; null where its timeline is none."""
+    ticks = _joined([row.index.pts_ticks[row.frames] for row in rows], np.int64)
+    none = [np.full(len(row.frames), row.index.timebase != NANOSECONDS) for row in rows]
+    return pa.array(ticks, pa.int64(), mask=_joined(none, np.bool_)).view(_TIME)
 
 
 def _joined(

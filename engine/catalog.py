@@ -1,4 +1,4 @@
-"""A project: the tables below one name."""
+"""A project: the tables and the datasets of recordings below one name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from ..errors import InputError
+from ..storage.recordings.catalog import create_dataset, drop_dataset
+from .recordings.dataset import RecordingDataset
 from .table import Table
 from .workspace import Workspace
 
@@ -15,7 +17,7 @@ KeySchema: TypeAlias = Any
 
 
 class Project:
-    """Tables that belong together. It is there as soon as it has one."""
+    """Tables and datasets that belong together. It is there as soon as it has one."""
 
     def __init__(self, workspace: Workspace, name: str) -> None:
         self._workspace = workspace
@@ -69,6 +71,44 @@ class Project:
         """
         self._workspace.catalog.drop_table(self._name, name)
         self._workspace.forget(self._name, name)
+
+    def create_dataset(self, name: str, *, exist_ok: bool = False) -> RecordingDataset:
+        """Make an empty dataset of recordings.
+
+        Args:
+            name: Letters, digits, `_` and `-`.
+            exist_ok: Open the dataset if it is there already.
+
+        Raises:
+            TableExistsError: It is there already, or a table of its name.
+            InputError: The name cannot be.
+        """
+        create_dataset(self._workspace.catalog, self._name, name, exist_ok=exist_ok)
+        self._workspace.recordings.forget(self._name, name)
+        return self.dataset(name)
+
+    def dataset(self, name: str) -> RecordingDataset:
+        """A dataset of recordings by name.
+
+        Raises:
+            TableNotFoundError: There is none; the message offers near names.
+        """
+        self._workspace.recordings.newest(self._name, name)
+        return RecordingDataset(self._workspace, self._name, name)
+
+    def list_datasets(self) -> list[str]:
+        """The names of its datasets of recordings."""
+        names: list[str] = self._workspace.catalog.datasets(self._name)
+        return names
+
+    def drop_dataset(self, name: str) -> None:
+        """Remove a dataset of recordings with its layers.
+
+        Raises:
+            TableNotFoundError: There is none of that name.
+        """
+        drop_dataset(self._workspace.catalog, self._name, name)
+        self._workspace.recordings.forget(self._name, name)
 
     def __repr__(self) -> str:
         return f"Project({self._name})"

@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..errors import MareyError
-from ..storage.dataset import Dataset
 from ..video.index.frames import FrameIndex
 from .execute import Stop
 from .failures import OnError, RowFailure, located, united_rows
@@ -23,13 +22,14 @@ from .fault import forget_frames
 from .index_cache import IndexCache
 from .metrics import ScanMetrics
 from .requests import VIDEO
+from .snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class VideoColumn:
     """A video column of a table snapshot, as handles lead to it."""
 
-    dataset: Dataset
+    dataset: Snapshot
     """The snapshot."""
     label: str
     """The table's name, for people: `training.clips`."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from ..expressions.dtypes import DataType
 from ..video.decode.frame import OutputShape, PixelOutput
 from .assemble import frame_offsets, frames_array
 from .clip_read import ClipRead, Places
@@ -18,9 +19,18 @@ from .wanted import WantedFrames
 class FramesSlot:
     """`video_read` in each row of a window."""
 
-    def __init__(self, rows: Sequence[WantedFrames | None], media: Media) -> None:
-        """Group the rows by clip and form, and plan each group."""
+    def __init__(
+        self, rows: Sequence[WantedFrames | None], media: Media, dtype: DataType
+    ) -> None:
+        """Group the rows by clip and form, and plan each group.
+
+        Args:
+            rows: What is wanted.
+            media: Fetches and decodes.
+            dtype: What the column is to be: `FRAMES` or `TIMED_FRAMES`.
+        """
         self._rows = rows
+        self._dtype = dtype
         self._offsets = frame_offsets(rows)
         self._clips = [_clip_read(group, media) for group in _groups(rows, self._offsets)]
         self._pixels = pa.py_buffer(b"")
@@ -70,7 +80,9 @@ class FramesSlot:
 
     def column(self, failed: Collection[int]) -> pa.Array:
         """The finished column; rows that failed are null."""
-        return frames_array(self._rows, self._offsets, self._pixels, failed=failed)
+        return frames_array(
+            self._rows, self._offsets, self._pixels, failed=failed, dtype=self._dtype
+        )
 
 
 Group = list[tuple[int, int, WantedFrames]]

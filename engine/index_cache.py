@@ -14,9 +14,9 @@ import numpy as np
 
 from ..errors import MareyError
 from ..storage.cache import Cache
-from ..storage.dataset import Dataset
 from ..video.index.encode import decode_index
 from ..video.index.frames import FrameIndex
+from .snapshot import FrameGraph, Snapshot
 
 _OBJECT_BYTES = 4096
 """What an index takes beside its arrays: the objects themselves and the parameter sets."""
@@ -40,7 +40,7 @@ class IndexCache:
         self._kept: Cache[FrameIndex] = Cache(limit_bytes)
 
     def load(
-        self, dataset: Dataset, column: str, row_ids: Sequence[int]
+        self, dataset: Snapshot, column: str, row_ids: Sequence[int]
     ) -> list[FrameIndex | MareyError | None]:
         """The indexes of some rows: one read for all that are not here yet.
 
@@ -67,9 +67,9 @@ class IndexCache:
         return [found[row] for row in row_ids]
 
 
-def _decode(graph: bytes | memoryview | None) -> FrameIndex | MareyError | None:
-    if graph is None:
-        return None
+def _decode(graph: FrameGraph) -> FrameIndex | MareyError | None:
+    if graph is None or isinstance(graph, FrameIndex | MareyError):
+        return graph
     try:
         return decode_index(graph)
     except MareyError as error:

@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pds
 
 from ..expressions.dtypes import is_video
-from ..storage.dataset import Dataset
 from . import pushdown
 from .context import QueryContext, TableRead, VideoColumn
 from .flat import PLACE, choose, flat_schema, storage_paths
+from .snapshot import Snapshot
 
 _ROW_ID = "_rowid"
 
@@ -31,7 +31,7 @@ class StoredTable(pds.Dataset):  # type: ignore[misc]  # pyarrow ships no types
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Snapshot,
         context: QueryContext,
         *,
         label: str,

@@ -264,6 +264,7 @@ def _call(function: str, arguments: list[str], values: pa.Array | None) -> str |
     return f"({arguments[0]} IN ({', '.join(known)}))"
 
 
+_NANOSECOND = pa.timestamp("ns")
 _SAID = (
     pat.is_boolean,
     pat.is_integer,
@@ -275,8 +276,10 @@ _SAID = (
 
 
 def _literal(value: pa.Scalar) -> str | None:
+    if value.type == _NANOSECOND and value.is_valid:
+        return f"cast({value.cast(pa.int64()).as_py()} as timestamp(9))"
     if not any(is_kind(value.type) for is_kind in _SAID):
-        return None  # times have no Python value without pandas, or none at all
+        return None  # other times have no Python value without pandas, or none at all
     plain = value.as_py()
     match plain:
         case bool():

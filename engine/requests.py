@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import UnsupportedError
-from ..expressions.dtypes import FRAMES, HANDLE, is_request, materialised
+from ..expressions.dtypes import FRAMES, HANDLE, TIMED_FRAMES, is_request, materialised
 from ..storage.schema import INDEX_FIELDS
 
 Frames = npt.NDArray[np.int64]
@@ -75,7 +75,7 @@ class Slot:
     @property
     def is_read(self) -> bool:
         """Whether frames are to be there; an MP4 otherwise."""
-        return bool(materialised(self.dtype) == FRAMES)
+        return materialised(self.dtype) in (FRAMES, TIMED_FRAMES)
 
     @property
     def name(self) -> str:

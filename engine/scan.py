@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 
 from ..expressions.render import render
-from ..storage.dataset import Dataset
 from .context import QueryContext
 from .estimate import estimate
 from .explain import Explained
@@ -23,6 +22,7 @@ from .result import Readable
 from .run import finish_batches
 from .selection import Selection
 from .small import read_selected, read_stored, select_among, select_stored
+from .snapshot import Snapshot
 from .started import Started
 from .workspace import Workspace
 
@@ -104,7 +104,7 @@ class Scan(Readable):
         return SelectedRows(self, selection, epoch=context.epoch, lost=self._lost(context))
 
     def _select(
-        self, dataset: Dataset, key_table: Any, on_missing: OnMissing, context: QueryContext
+        self, dataset: Snapshot, key_table: Any, on_missing: OnMissing, context: QueryContext
     ) -> Selection:
         """The rows that a key table asks for."""
         query = self._query

@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 
 from ..expressions.auxiliary import Aux
 from ..expressions.dtypes import is_video
-from ..storage.dataset import Dataset
 from .context import QueryContext, TableRead, VideoColumn
 from .flat import PLACE, choose, flat_schema
 from .keys import BoundKeys
 from .query import MISSING, Query
+from .snapshot import Snapshot
 
 _CHUNK_ROWS = 4096
 
@@ -29,7 +29,7 @@ _CHUNK_ROWS = 4096
 class Selection:
     """Some rows of a snapshot, in order; a row may stand there more than once."""
 
-    dataset: Dataset
+    dataset: Snapshot
     """The snapshot."""
     label: str
     """The table's name, for people."""

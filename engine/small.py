@@ -16,7 +16,6 @@ from ..expressions.evaluate import evaluate
 from ..expressions.sql_messages import plan_error
 from ..expressions.sql_text import RewrittenSql
 from ..expressions.udf import VideoFunctions
-from ..storage.dataset import Dataset
 from .context import QueryContext
 from .flat import PLACE
 from .planning import VIDEO_BATCH_ROWS, new_session, stream
@@ -24,11 +23,12 @@ from .provider import StoredTable
 from .query import Query, filter_plan, named, shape_plan
 from .run import SmallResult
 from .selection import Selection, SelectionReader
+from .snapshot import Snapshot
 
 _TABLE = "stored"
 
 
-def read_stored(query: Query, dataset: Dataset, context: QueryContext) -> SmallResult:
+def read_stored(query: Query, dataset: Snapshot, context: QueryContext) -> SmallResult:
     """The rows of a whole table, in stored order."""
     watched = query.watched() if context.on_error == "skip" else {}
     functions = VideoFunctions(context)
@@ -59,7 +59,7 @@ def read_selected(query: Query, selection: Selection, context: QueryContext) -> 
     return SmallResult(schema, _fit(batches, schema), list(watched.values()))
 
 
-def select_stored(query: Query, dataset: Dataset, context: QueryContext) -> Selection:
+def select_stored(query: Query, dataset: Snapshot, context: QueryContext) -> Selection:
     """The rows that the condition and the limit leave of a whole table."""
     functions = VideoFunctions(context)
 
@@ -72,7 +72,7 @@ def select_stored(query: Query, dataset: Dataset, context: QueryContext) -> Sele
 
 
 def select_by_sql(
-    condition: RewrittenSql, dataset: Dataset, context: QueryContext, *, label: str
+    condition: RewrittenSql, dataset: Snapshot, context: QueryContext, *, label: str
 ) -> Selection:
     """The rows of a whole table that satisfy a condition in SQL."""
 
@@ -106,7 +106,7 @@ def select_among(query: Query, selection: Selection, context: QueryContext) -> S
     return selection.take(_places(batches).cast(pa.int64()).to_numpy())
 
 
-def _stored_frame(query: Query, dataset: Dataset, context: QueryContext) -> DataFrame:
+def _stored_frame(query: Query, dataset: Snapshot, context: QueryContext) -> DataFrame:
     table = StoredTable(
         dataset, context, label=query.label, batch_rows=query.batch_rows, numbered=True
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from datafusion.catalog import CatalogProvider, SchemaProvider
@@ -12,8 +13,10 @@ from ..errors import InputError, TableNotFoundError
 from ..expressions.dtypes import is_video
 from ..expressions.sql_tokens import TokenText, ascii_lower
 from ..storage.dataset import Dataset
+from ..storage.recordings.store import SampleStore
 from .context import QueryContext
 from .provider import StoredTable
+from .recordings.view import DatasetView
 from .workspace import Workspace
 
 T = TypeVar("T")
@@ -30,6 +33,7 @@ class SqlTables(CatalogProvider):
         self._context = context
         self._batch_rows = batch_rows
         self._opened: dict[tuple[str, str], StoredTable] = {}
+        self._views: dict[tuple[str, str], PlanTable] = {}
 
     @property
     def opened(self) -> list[StoredTable]:
@@ -45,8 +49,9 @@ class SqlTables(CatalogProvider):
         return _ProjectTables(self, name)
 
     def tables(self, project: str) -> set[str]:
-        """The tables of a project."""
-        return self._kept(lambda: set(self._workspace.catalog.tables(project)))
+        """The tables and the datasets of a project."""
+        catalog = self._workspace.catalog
+        return self._kept(lambda: {*catalog.tables(project), *catalog.datasets(project)})
 
     def open(self, project: str, name: str) -> StoredTable | None:
         """A table at its newest version, None where there is none."""
@@ -61,6 +66,18 @@ class SqlTables(CatalogProvider):
                 batch_rows=self._batch_rows,
             )
         return self._opened[project, name]
+
+    def open_dataset(self, project: str, name: str) -> PlanTable | None:
+        """The samples of a dataset of recordings with its layers, None where there is none."""
+        if (project, name) not in self._views:
+            store = self._kept(lambda: find_dataset(self._workspace, project, name))
+            if store is None:
+                return None
+            view = DatasetView(self._workspace.recordings, project, name)
+            # DataFusion asks from within its runtime, and what it runs there cannot be it.
+            with ThreadPoolExecutor(1) as other:
+                self._views[project, name] = other.submit(_plan_table, view).result()
+        return self._views[project, name]
 
     def _kept(self, ask: Callable[[], T]) -> T:
         try:
@@ -83,16 +100,31 @@ class _ProjectTables(SchemaProvider):
 
     def table(self, name: str) -> PlanTable | None:
         opened = self._tables.open(self._project, name)
-        return None if opened is None else PlanTable(opened)
+        if opened is None:
+            return self._tables.open_dataset(self._project, name)
+        return PlanTable(opened)
 
     def table_exist(self, name: str) -> bool:
-        return self._tables.open(self._project, name) is not None
+        return self.table(name) is not None
 
 
 def find_table(workspace: Workspace, project: str, name: str) -> Dataset | None:
     """A table at its newest version, None where there is none or the name cannot be one."""
     try:
         return workspace.newest(project, name)
+    except (TableNotFoundError, InputError):
+        return None
+
+
+def _plan_table(view: DatasetView) -> PlanTable:
+    table: PlanTable = view.reader().into_view()
+    return table
+
+
+def find_dataset(workspace: Workspace, project: str, name: str) -> SampleStore | None:
+    """The samples of a dataset of recordings, None where there is none."""
+    try:
+        return workspace.recordings.newest(project, name)
     except (TableNotFoundError, InputError):
         return None
 

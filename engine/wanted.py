@@ -14,6 +14,7 @@ import pyarrow as pa
 from ..errors import FrameRangeError, MareyError, RowTooLargeError, VideoError
 from ..video.decode.frame import OutputShape, PixelOutput, output_shape
 from ..video.index.frames import FrameIndex, Int64s
+from ..video.retiming import carry_times
 from .context import QueryContext
 from .fault import Fault
 from .requests import NULL_FRAME, ReadRequest, RemuxRequest, Request, Slot, read_requests
@@ -112,6 +113,8 @@ def _check(request: Request, index: FrameIndex | MareyError | None) -> Wanted | 
         )
         return Refused(request.table, request.row, Fault(error, _shown_frame(first)))
     if isinstance(request, RemuxRequest):
+        if len(frames):
+            index, _ = carry_times(index, np.unique(frames))
         return WantedFile(request.table, request.row, index, frames, request.audio)
     try:
         output, shape = _shape(index, frames, request)

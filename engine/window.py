@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from ..expressions.dtypes import materialised
 from ..video.index.frames import FrameIndex
 from .context import QueryContext
 from .fault import Fault
@@ -187,5 +188,6 @@ def _slot_work(
     slot: Slot, cells: Sequence[Wanted | Refused | None], media: Media
 ) -> FramesSlot | FilesSlot:
     if slot.is_read:
-        return FramesSlot([c if isinstance(c, WantedFrames) else None for c in cells], media)
+        frames = [c if isinstance(c, WantedFrames) else None for c in cells]
+        return FramesSlot(frames, media, materialised(slot.dtype))
     return FilesSlot([c if isinstance(c, WantedFile) else None for c in cells], media)

@@ -17,7 +17,9 @@ from .config import EngineConfig
 from .context import QueryContext
 from .failures import OnError
 from .index_cache import IndexCache
+from .recordings.opened import Recordings, StreamsOf
 from .run import Engine
+from .snapshot import Snapshot
 
 
 class Workspace:
@@ -39,6 +41,7 @@ class Workspace:
             decoders=_decoders(config),
             cost=config.source_cost or (OBJECT_STORE if remote else LOCAL),
         )
+        self.recordings = Recordings(self.catalog, config.index_cache_bytes)
         self._open: dict[tuple[str, str], Dataset] = {}
         self._lock = threading.Lock()
 
@@ -73,9 +76,11 @@ class Workspace:
             return self.table(project, name)
         return dataset
 
-    def snapshot(self, relation: Relation) -> Dataset:
+    def snapshot(self, relation: Relation) -> Snapshot:
         """The version of a table that a run reads: the newest now, or the one asked for."""
         match relation.token:
+            case (self.catalog.root, StreamsOf() as streams):
+                return self.recordings.segments(relation.project, relation.name, streams)
             case (self.catalog.root, int(version)):
                 return self.table(relation.project, relation.name).at(version)
             case (self.catalog.root, None):
@@ -108,6 +113,7 @@ class Workspace:
         """Let go of open tables and waiting decoders; a later use opens them again."""
         with self._lock:
             self._open.clear()
+        self.recordings.close()
         self.engine.decoders.close()
 
 

@@ -11,7 +11,7 @@ import pyarrow.types as pat
 
 from ..errors import ExpressionError, FrameRangeError
 from .dtypes import FRAME_LIST, HANDLE, DataType, is_list, is_video, name_of
-from .functions import SECONDS_LIST, Function, Parameter
+from .functions import SECONDS_LIST, TIMES_LIST, Function, Parameter
 from .kinds import kind
 from .literal import shown, to_scalar
 from .node import Constant, Expr
@@ -57,6 +57,8 @@ def check_constant(where: str, parameter: Parameter, value: Any) -> Any:
         _check_frame_numbers(where, value.values)
     elif not _accepts(parameter.dtype, value.type):
         _refuse(where, parameter.dtype, value.type, shown(value))
+    if parameter.dtype == SECONDS_LIST and is_clock(value.type):
+        return _to_clock(value)
     if parameter.dtype == SECONDS_LIST and not is_list(value.type):
         value = to_scalar([value.as_py()])
     try:
@@ -67,6 +69,19 @@ def check_constant(where: str, parameter: Parameter, value: Any) -> Any:
     if condition is not None and not condition.holds(typed.as_py()):
         raise condition.error(f"{where} must be {condition.text}, found {shown(typed)}")
     return typed
+
+
+def is_clock(dtype: DataType) -> bool:
+    """Whether these are times of a clock, or a list of them."""
+    return bool(pat.is_timestamp(dtype.value_type if is_list(dtype) else dtype))
+
+
+def _to_clock(value: Any) -> Any:
+    """A time, or a list of them, as a list of nanoseconds."""
+    values = value.values if is_list(value.type) else pa.array([value], value.type)
+    zone = values.type.tz
+    exact = values.cast(pa.timestamp("ns", zone)).cast(TIMES_LIST.value_type)
+    return pa.scalar(exact, TIMES_LIST)
 
 
 def _check_frame_numbers(where: str, values: Any) -> None:
@@ -102,7 +117,8 @@ def _accepts(wanted: DataType, found: DataType) -> bool:
             pat.is_integer(found.value_type) or pat.is_null(found.value_type)
         )
     if wanted == SECONDS_LIST:
-        return kind(found.value_type if is_list(found) else found) in ("number", "null")
+        inner = found.value_type if is_list(found) else found
+        return kind(inner) in ("number", "null") or is_clock(found)
     if pat.is_integer(wanted):
         return bool(pat.is_integer(found))
     return kind(found) == kind(wanted)

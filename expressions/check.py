@@ -16,10 +16,19 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from ..errors import ColumnNotFoundError, ExpressionError, UnsupportedError
-from .arguments import resolve_argument
+from .arguments import is_clock, resolve_argument
 from .auxiliary import Aux
 from .columns import Column, index_fields, is_index
-from .dtypes import DataType, contains_request, is_request, is_video, name_of
+from .dtypes import (
+    READ_REQUEST,
+    TIMED_READ_REQUEST,
+    DataType,
+    contains_request,
+    is_request,
+    is_stream,
+    is_video,
+    name_of,
+)
 from .functions import FUNCTIONS
 from .kinds import COMPARABLE, arithmetic_type, castable, kind
 from .near import near_names
@@ -238,7 +247,20 @@ def _resolve_call(expr: Call) -> Expr:
             arguments.append(None)
         else:
             arguments.append(resolve_argument(function, parameter, _resolve(argument)))
-    return replace(expr, arguments=tuple(arguments), dtype=function.returns)
+    return _resolve_timed(replace(expr, arguments=tuple(arguments), dtype=function.returns))
+
+
+def _resolve_timed(call: Call) -> Expr:
+    """The call as one that gives or takes times of a clock, if it does."""
+    dtypes = [argument.dtype for argument in call.arguments if argument is not None]
+    stream = any(is_stream(dtype) for dtype in dtypes)
+    if any(is_clock(dtype) for dtype in dtypes):
+        if not stream:
+            _refuse(call, "frames of a file have no time of a clock: give seconds")
+        return replace(call, timed=True)
+    if stream and call.dtype == READ_REQUEST:
+        return replace(call, timed=True, dtype=TIMED_READ_REQUEST)
+    return call
 
 
 def _adopt(side: Expr, other: Expr) -> Expr:

@@ -204,7 +204,8 @@ def _as(plan: Plan, found: DataType, wanted: DataType) -> Plan:
 
 
 def _call(expr: Call, functions: VideoFunctions) -> Plan:
-    name, given = FUNCTIONS[expr.function].bind(expr.arguments)
+    function = FUNCTIONS[expr.function]
+    name, given = function.bind(expr.arguments, timed=expr.timed)
     return functions.call(name, *(_argument(p, argument, functions) for p, argument in given))
 
 

@@ -22,7 +22,12 @@ DataType = Any
 RESERVED_PREFIX = "__marey_"
 """Names that begin so are ours, inside DataFusion and nowhere else."""
 
+START_TIME = "start_time"
+END_TIME = "end_time"
+"""Scalars that the index of a recorded stream has and that of a file has not."""
+
 _READ = RESERVED_PREFIX + "read"
+_READ_TIMED = RESERVED_PREFIX + "read_timed"
 _REMUX = RESERVED_PREFIX + "remux"
 
 HANDLE = pa.struct(
@@ -33,37 +38,44 @@ HANDLE = pa.struct(
 FRAME_LIST = pa.list_(pa.uint32())
 """Frame numbers, in display order of the clip but listed in any order."""
 
-FRAMES = pa.struct(
-    [
-        (
-            "frames",
-            pa.list_(
-                pa.struct(
-                    [
-                        ("data", pa.large_binary()),
-                        ("frame_index", pa.uint32()),
-                        ("pts_seconds", pa.float64()),
-                        ("duration_seconds", pa.float64()),
-                    ]
-                )
-            ),
-        ),
-        ("frame_shape", pa.list_(pa.int32())),
-    ]
+_FRAME = (
+    ("data", pa.large_binary()),
+    ("frame_index", pa.uint32()),
+    ("pts_seconds", pa.float64()),
+    ("duration_seconds", pa.float64()),
 )
+
+
+def _frames(*fields: tuple[str, DataType]) -> DataType:
+    shape = ("frame_shape", pa.list_(pa.int32()))
+    return pa.struct([("frames", pa.list_(pa.struct(list(fields)))), shape])
+
+
+FRAMES = _frames(*_FRAME)
 """What `video_read` gives in the end."""
 
-READ_REQUEST = pa.struct(
-    [
-        (_READ, HANDLE),
-        ("frame_indices", FRAME_LIST),
-        ("every_frame", pa.bool_()),
-        ("height", pa.int32()),
-        ("width", pa.int32()),
-        ("pixel_format", pa.string()),
-    ]
-)
+TIMED_FRAMES = _frames(*_FRAME, ("time", pa.timestamp("ns")))
+"""Likewise of a recorded stream."""
+
+
+def _read_request(first: str) -> DataType:
+    return pa.struct(
+        [
+            (first, HANDLE),
+            ("frame_indices", FRAME_LIST),
+            ("every_frame", pa.bool_()),
+            ("height", pa.int32()),
+            ("width", pa.int32()),
+            ("pixel_format", pa.string()),
+        ]
+    )
+
+
+READ_REQUEST = _read_request(_READ)
 """A promise of `FRAMES`; a null height or width follows from the other, or from the clip."""
+
+TIMED_READ_REQUEST = _read_request(_READ_TIMED)
+"""A promise of `TIMED_FRAMES`."""
 
 REMUX_REQUEST = pa.struct(
     [
@@ -75,7 +87,7 @@ REMUX_REQUEST = pa.struct(
 )
 """A promise of a playable MP4."""
 
-_MATERIALISED = {_READ: FRAMES, _REMUX: pa.large_binary()}
+_MATERIALISED = {_READ: FRAMES, _READ_TIMED: TIMED_FRAMES, _REMUX: pa.large_binary()}
 
 
 def is_video(dtype: DataType) -> bool:
@@ -84,6 +96,11 @@ def is_video(dtype: DataType) -> bool:
         return False
     index = dtype.field("index").type
     return bool(pat.is_struct(index) and index.get_field_index("frame_graph") >= 0)
+
+
+def is_stream(dtype: DataType) -> bool:
+    """Whether this is a video that is a recorded stream: it has times of a clock."""
+    return is_video(dtype) and dtype.field("index").type.get_field_index(START_TIME) >= 0
 
 
 def is_list(dtype: DataType) -> bool:
@@ -146,7 +163,7 @@ def name_of(dtype: DataType) -> str:
     if is_video(dtype) or dtype == HANDLE:
         return "video"
     if is_request(dtype):
-        return "frames" if dtype[0].name == _READ else "remuxed video"
+        return "remuxed video" if dtype[0].name == _REMUX else "frames"
     if is_list(dtype):
         return f"list<{name_of(dtype.value_type)}>"
     if pat.is_struct(dtype):

@@ -30,7 +30,7 @@ def needs_no_plan(expr: Expr) -> bool:
         case Struct(values=values):
             return all(map(needs_no_plan, values))
         case Call():
-            _, given = FUNCTIONS[expr.function].bind(expr.arguments)
+            _, given = FUNCTIONS[expr.function].bind(expr.arguments, timed=expr.timed)
             return all(_fits(argument, parameter) for parameter, argument in given)
         case _:
             return False
@@ -60,7 +60,7 @@ def evaluate(expr: Expr, columns: Mapping[str, Array], rows: int, source: IndexS
 
 
 def _call(expr: Call, columns: Mapping[str, Array], rows: int, source: IndexSource) -> Array:
-    name, given = FUNCTIONS[expr.function].bind(expr.arguments)
+    name, given = FUNCTIONS[expr.function].bind(expr.arguments, timed=expr.timed)
     arguments: list[Array] = []
     for parameter, argument in given:
         wanted = parameter.wire_type

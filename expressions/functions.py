@@ -9,28 +9,33 @@ them row by row, and it is exact for every number that can be a frame or a size.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.types as pat
 
-from ..errors import (
-    ExpressionError,
-    FrameRangeError,
-    FunctionNotFoundError,
-    MareyError,
-    UnsupportedError,
+from ..errors import FunctionNotFoundError
+from .conditions import (
+    AT_LEAST_ONE,
+    FINITE,
+    NO_SOUND,
+    NOT_ZERO,
+    POSITIVE,
+    SEED,
+    SIDE,
+    SOME_FRAMES,
+    Condition,
+    one_of,
 )
-from ..video.decode.frame import MAX_SIDE
 from .dtypes import (
     FRAME_LIST,
     HANDLE,
     READ_REQUEST,
     REMUX_REQUEST,
     RESERVED_PREFIX,
+    TIMED_READ_REQUEST,
     DataType,
     is_list,
     name_of,
@@ -42,44 +47,17 @@ Argument = TypeVar("Argument")
 SECONDS_LIST = pa.list_(pa.float64())
 """Times on the presentation timeline."""
 
+TIMES_LIST = pa.list_(pa.timestamp("ns"))
+"""Times of a clock, which the frames of recorded streams have."""
+
 PIXEL_FORMATS = ("rgb24", "gray8", "yuv420p", "native")
 """What the pixels of a frame can be."""
 
+TIMED = "_timed"
+"""Ends the internal name of a function that gives or takes times of a clock."""
+
 AT_MODES = ("floor", "nearest", "ceil", "exact")
 """How a time chooses a frame."""
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What a value must satisfy beyond its type; nulls satisfy everything."""
-
-    text: str
-    """The end of "must be"."""
-    holds: Callable[[Any], bool]
-    """Whether a value that is not null satisfies it."""
-    error: type[MareyError] = ExpressionError
-    """What a value is that does not."""
-
-
-def one_of(choices: tuple[str, ...]) -> Condition:
-    """The condition to be one of a few words."""
-    return Condition("one of " + ", ".join(map(repr, choices)), frozenset(choices).__contains__)
-
-
-AT_LEAST_ONE = Condition("at least 1", lambda value: value >= 1)
-POSITIVE = Condition("finite and above 0", lambda value: 0 < value < math.inf)
-FINITE = Condition(
-    "finite numbers", lambda values: all(v is not None and math.isfinite(v) for v in values)
-)
-NOT_ZERO = Condition("other than 0", lambda value: value != 0)
-SEED = Condition("at least 0 and below 2**53", lambda value: 0 <= value < 1 << 53)
-SIDE = Condition(f"at least 1 and at most {MAX_SIDE}", lambda value: 1 <= value <= MAX_SIDE)
-SOME_FRAMES = Condition(
-    "a list of at least one", lambda frames: len(frames) > 0, FrameRangeError
-)
-NO_SOUND = Condition(
-    "False: sound is not carried over yet", lambda audio: not audio, UnsupportedError
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +87,9 @@ class Parameter:
         """The type that the internal function takes."""
         if pat.is_integer(self.dtype):
             return pa.float64()
-        return pa.list_(pa.float64()) if is_list(self.dtype) else self.dtype
+        if is_list(self.dtype) and self.dtype != TIMES_LIST:
+            return pa.list_(pa.float64())
+        return self.dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,17 +140,37 @@ class Function:
         return f"{name}_every", rest
 
     def bind(
-        self, arguments: Sequence[Argument | None]
+        self, arguments: Sequence[Argument | None], *, timed: bool = False
     ) -> tuple[str, list[tuple[Parameter, Argument | None]]]:
         """The internal function of a call, and what each of its parameters is given.
 
         Args:
             arguments: By position in `parameters`; None for what is left out.
+            timed: Whether it gives or takes times of a clock.
         """
         given = dict(zip((p.name for p in self.parameters), arguments, strict=True))
         every_frame = self.every_frame and given["frame_indices"] is None
         name, parameters = self.internal(every_frame=every_frame)
+        if timed:
+            name += TIMED
+            parameters = next(p for variant, p, _ in self.variants() if variant == name)
         return name, [(parameter, given[parameter.name]) for parameter in parameters]
+
+    def variants(self) -> list[tuple[str, tuple[Parameter, ...], DataType]]:
+        """All DataFusion functions behind its calls: name, parameters, what each gives."""
+        found = []
+        for every_frame in (False, True) if self.every_frame else (False,):
+            name, parameters = self.internal(every_frame=every_frame)
+            found.append((name, parameters, self.returns))
+            if self.returns == READ_REQUEST:
+                found.append((name + TIMED, parameters, TIMED_READ_REQUEST))
+            if any(p.dtype == SECONDS_LIST for p in parameters):
+                clock = tuple(
+                    replace(p, dtype=TIMES_LIST) if p.dtype == SECONDS_LIST else p
+                    for p in parameters
+                )
+                found.append((name + TIMED, clock, self.returns))
+        return found
 
 
 _VIDEO = Parameter("video", HANDLE, "A video column.", required=True)
@@ -288,7 +288,8 @@ _ALL = (
             Parameter(
                 "seconds",
                 SECONDS_LIST,
-                "Times as `pts_seconds` gives them; one time alone will do.",
+                "Times as `pts_seconds` gives them; one time alone will do. Of a recorded "
+                "stream timestamps too.",
                 required=True,
                 condition=FINITE,
             ),
@@ -341,9 +342,7 @@ FUNCTIONS: dict[str, Function] = {function.name: function for function in _ALL}
 """By name in SQL."""
 
 PUBLIC_NAMES: dict[str, str] = {
-    function.internal(every_frame=every_frame)[0]: function.name
-    for function in _ALL
-    for every_frame in ((False, True) if function.every_frame else (False,))
+    name: function.name for function in _ALL for name, _, _ in function.variants()
 }
 """Names in SQL by internal names."""
 

@@ -9,6 +9,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -23,7 +24,7 @@ from ..video.index.frames import FrameIndex
 from . import selection
 from .arguments import MAX_FRAME, check_constant
 from .chance import Chance
-from .dtypes import FRAME_LIST, HANDLE, READ_REQUEST, REMUX_REQUEST
+from .dtypes import FRAME_LIST, HANDLE, READ_REQUEST, REMUX_REQUEST, TIMED_READ_REQUEST
 from .functions import FUNCTIONS, Function
 from .literal import shown
 
@@ -165,19 +166,32 @@ class Rows:
 
 
 def read(
-    source: IndexSource, handles: Array, frames: Array, height: Array, width: Array, form: Array
+    source: IndexSource,
+    handles: Array,
+    frames: Array,
+    height: Array,
+    width: Array,
+    form: Array,
+    *,
+    dtype: Any = READ_REQUEST,
 ) -> Array:
     """Requests for some frames; a null list gives null."""
     rows = Rows(source, FUNCTIONS["video_read"], handles)
-    return _read_request(rows, rows.frame_numbers(frames), height, width, form)
+    return _read_request(dtype, rows, rows.frame_numbers(frames), height, width, form)
 
 
 def read_every(
-    source: IndexSource, handles: Array, height: Array, width: Array, form: Array
+    source: IndexSource,
+    handles: Array,
+    height: Array,
+    width: Array,
+    form: Array,
+    *,
+    dtype: Any = READ_REQUEST,
 ) -> Array:
     """Requests for every frame."""
     rows = Rows(source, FUNCTIONS["video_read"], handles)
-    return _read_request(rows, None, height, width, form)
+    return _read_request(dtype, rows, None, height, width, form)
 
 
 def remux(source: IndexSource, handles: Array, frames: Array, audio: Array) -> Array:
@@ -237,6 +251,18 @@ def at(source: IndexSource, handles: Array, seconds: Array, mode: Array) -> Arra
     return rows.select(lambda row, index: selection.at(index, times[row], modes[row]))
 
 
+def at_timed(source: IndexSource, handles: Array, times: Array, mode: Array) -> Array:
+    """Frame lists of `video_at` by times of a clock."""
+    rows = Rows(source, FUNCTIONS["video_at"], handles)
+    rows.has_value &= _valid(times)
+    modes = rows.values("mode", mode).to_pylist()
+    lengths = pc.list_value_length(times).fill_null(0).to_numpy(zero_copy_only=False)
+    values = times.flatten()
+    ticks = values.view(pa.int64()).fill_null(selection.NO_TIME).to_numpy(zero_copy_only=False)
+    own = np.split(ticks, np.cumsum(lengths)[:-1])
+    return rows.select(lambda row, index: selection.at_time(index, own[row], modes[row]))
+
+
 def slice_frames(
     source: IndexSource, handles: Array, start: Array, stop: Array, step: Array
 ) -> Array:
@@ -265,7 +291,10 @@ KERNELS: Mapping[str, Callable[..., Array]] = MappingProxyType(
         "__marey_uniform": uniform,
         "__marey_random_clip": random_clip,
         "__marey_every": every,
+        "__marey_read_timed": partial(read, dtype=TIMED_READ_REQUEST),
+        "__marey_read_every_timed": partial(read_every, dtype=TIMED_READ_REQUEST),
         "__marey_at": at,
+        "__marey_at_timed": at_timed,
         "__marey_range": slice_frames,
         "__marey_keyframes": keyframes,
     }
@@ -274,14 +303,14 @@ KERNELS: Mapping[str, Callable[..., Array]] = MappingProxyType(
 
 
 def _read_request(
-    rows: Rows, frames: Array | None, height: Array, width: Array, form: Array
+    dtype: Any, rows: Rows, frames: Array | None, height: Array, width: Array, form: Array
 ) -> Array:
     children = [
         rows.values("height", height),
         rows.values("width", width),
         rows.values("pixel_format", form),
     ]
-    return _request(READ_REQUEST, rows, frames, children)
+    return _request(dtype, rows, frames, children)
 
 
 def _remux_request(rows: Rows, frames: Array | None, audio: Array) -> Array:

@@ -305,6 +305,8 @@ class Call(Expr):
     """Its name there."""
     arguments: tuple[Expr | None, ...]
     """One for each parameter, None where it was left out."""
+    timed: bool = False
+    """It gives or takes times of a clock: found out when it is resolved."""
 
 
 def _boolean(operator: BooleanOperator, left: Expr, right: Expr) -> Expr:

@@ -2,7 +2,8 @@
 
 Times are compared as doubles, the ones that a read reports. Rounding keeps order, so only a
 time that is a frame's own can fall on the wrong side of it; such a time, as a double or with
-the six decimals that FFmpeg prints, means that frame.
+the six decimals that FFmpeg prints, means that frame. Times of a clock are whole nanoseconds
+and are compared as those.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from ..errors import FrameRangeError, UnsupportedError
 from ..video.index.frames import FrameIndex, SampleFlag
-from ..video.timing import Timebase, rescale, to_seconds
+from ..video.timing import NANOSECONDS, Timebase, rescale, to_seconds
 from .chance import Chance
 
 Int64s = npt.NDArray[np.int64]
@@ -24,6 +25,9 @@ Doubles = npt.NDArray[np.float64]
 
 MAX_TICKS = 1 << 24
 """The most frames that one `video_every` lists: a clock can be asked to tick without end."""
+
+NO_TIME = -(1 << 63)
+"""Stands for a null in arrays of times; it is numpy's NaT too."""
 
 _NTSC = 1001
 _PRINTED_DECIMALS = 6
@@ -137,6 +141,58 @@ def at(index: FrameIndex, seconds: Doubles, mode: str) -> Int64s:
             frames = near
             _refuse(begins[near] != seconds, seconds, begins, "is not when a frame begins")
     return frames
+
+
+def at_time(index: FrameIndex, times: Int64s, mode: str) -> Int64s:
+    """The frame at each time of a clock, in nanoseconds: exact, whatever the time.
+
+    Raises:
+        FrameRangeError: A time that is none, or at which the mode finds no frame; or the
+            stream's frames have numbers and no times.
+    """
+    if not len(times):
+        return np.empty(0, np.int64)
+    if index.timebase != NANOSECONDS:
+        raise FrameRangeError("the timeline counts whole numbers: give numbers, not times")
+    if (times == NO_TIME).any():
+        raise FrameRangeError("a null is no time")
+    if not index.frame_count:
+        raise FrameRangeError(f"time {_clock(times[0])} was asked for, the clip has no frame")
+    begins = _ascending(index)
+    match mode:
+        case "floor":
+            frames = np.searchsorted(begins, times, side="right") - 1
+            _refuse_times(frames < 0, times, begins, "is before the first frame")
+        case "ceil":
+            frames = np.searchsorted(begins, times, side="left")
+            _refuse_times(
+                frames == len(begins), times, begins, "is after the last frame begins"
+            )
+        case _:
+            floor = np.searchsorted(begins, times, side="right") - 1
+            before, after = np.maximum(floor, 0), np.minimum(floor + 1, len(begins) - 1)
+            # Differences of int64 can leave it, those of uint64 cannot.
+            wide = times.astype(np.uint64)
+            to_next = begins[after].astype(np.uint64) - wide
+            since = wide - begins[before].astype(np.uint64)
+            nearer = np.where(floor < 0, False, (after > before) & (to_next < since))
+            frames = np.where(nearer, after, before)
+            if mode == "exact":
+                away = begins[frames] != times
+                _refuse_times(away, times, begins, "is not when a frame begins")
+    return frames
+
+
+def _refuse_times(bad: npt.NDArray[np.bool_], times: Int64s, begins: Int64s, why: str) -> None:
+    if bad.any():
+        raise FrameRangeError(
+            f"time {_clock(times[bad][0])} {why}: frames begin from {_clock(begins[0])} to "
+            f"{_clock(begins[-1])}"
+        )
+
+
+def _clock(nanoseconds: np.int64) -> str:
+    return str(np.datetime64(int(nanoseconds), "ns"))
 
 
 def _is_printed(seconds: Doubles, begins: Doubles) -> npt.NDArray[np.bool_]:

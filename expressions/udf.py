@@ -26,10 +26,9 @@ class VideoFunctions:
         self._source = source
         self._functions: dict[str, datafusion.ScalarUDF] = {}
         for function in FUNCTIONS.values():
-            for every_frame in (False, True) if function.every_frame else (False,):
-                name, parameters = function.internal(every_frame=every_frame)
+            for name, parameters, returns in function.variants():
                 types = [parameter.wire_type for parameter in parameters]
-                self._add(name, partial(KERNELS[name], source), types, function.returns)
+                self._add(name, partial(KERNELS[name], source), types, returns)
         for name, (dtype, kernel) in arithmetic.KERNELS.items():
             self._add(name, kernel, [dtype, dtype], dtype)
 

@@ -3,6 +3,7 @@
 ::
 
     <root>/<project>/<table>.lance/
+    <root>/<project>/<dataset>.dataset/samples.lance/   (`recordings`)
 
 Nothing else is written: the root has no file of its own that could disagree with what is there.
 A table exists once Lance has committed its first version, which a crash before that prevents.
@@ -38,6 +39,10 @@ from .schema import to_key_schema
 STORAGE_VERSION: Final = "2.2"
 """Of Lance's file format: the first that keeps blobs beside the table."""
 
+DATASET_SUFFIX: Final = ".dataset"
+SAMPLES: Final = "samples.lance"
+"""In the folder of a dataset of recordings."""
+
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _SUFFIX = ".lance"
 _DROPPED = ".dropped-"
@@ -72,15 +77,43 @@ class Catalog:
         """The folder, or the URI."""
         return self._root
 
+    @property
+    def storage_options(self) -> Mapping[str, str]:
+        """For a URI of an object store, by the names of `object_store`."""
+        return self._storage_options
+
     def projects(self) -> list[str]:
-        """The names of the projects that hold a table."""
-        return [name for name in _folders(self._local_root()) if self.tables(name)]
+        """The names of the projects that hold a table or a dataset of recordings."""
+        return [
+            name
+            for name in _folders(self._local_root())
+            if self.tables(name) or self.datasets(name)
+        ]
+
+    def datasets(self, project: str) -> list[str]:
+        """The names of a project's datasets of recordings; none if there is no such project."""
+        folder = self._local_root() / _check_name("project", project)
+        names = _folders(folder, DATASET_SUFFIX)
+        return [
+            name for name in names if (folder / f"{name}{DATASET_SUFFIX}/{SAMPLES}").is_dir()
+        ]
+
+    def dataset_uri(self, project: str, name: str) -> str:
+        """Where a dataset of recordings is, or would be.
+
+        Raises:
+            InputError: A name cannot be.
+        """
+        return self._uri(project, name, "dataset", DATASET_SUFFIX)
+
+    def has_table(self, project: str, name: str) -> bool:
+        """Whether there is a table of that name."""
+        return self._exists(project, name)
 
     def tables(self, project: str) -> list[str]:
         """The names of a project's tables; none if there is no such project."""
         folder = self._local_root() / _check_name("project", project)
-        names = [n.removesuffix(_SUFFIX) for n in _folders(folder) if n.endswith(_SUFFIX)]
-        return [name for name in names if self._is_listed(project, name)]
+        return [name for name in _folders(folder, _SUFFIX) if self._is_listed(project, name)]
 
     def create_table(
         self, project: str, name: str, *, key_schema: pa.Schema, exist_ok: bool = False
@@ -185,11 +218,11 @@ class Catalog:
         except (StorageError, UnsupportedError):
             return True  # it is there; opening it says that it is damaged, or too new
 
-    def _uri(self, project: str, name: str) -> str:
+    def _uri(self, project: str, name: str, what: str = "table", suffix: str = _SUFFIX) -> str:
         _check_name("project", project)
-        _check_name("table", name)
+        _check_name(what, name)
         self._check_root()
-        return f"{self._root.rstrip('/')}/{project}/{name}{_SUFFIX}"
+        return f"{self._root.rstrip('/')}/{project}/{name}{suffix}"
 
     def _offer(self, project: str, name: str) -> str:
         if _is_remote(self._root):
@@ -248,14 +281,15 @@ def _reason(error: OSError | ValueError) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
-def _folders(path: Path) -> list[str]:
+def _folders(path: Path, suffix: str = "") -> list[str]:
+    """The names of the folders in one that end so, without that ending."""
     with translate_errors(f"list of {path}"):
         try:
             entries = list(os.scandir(path))
         except FileNotFoundError:
             return []
-    names = (entry.name for entry in entries if entry.is_dir())
-    return sorted(n for n in names if _NAME.fullmatch(n.removesuffix(_SUFFIX)))
+    names = (e.name for e in entries if e.name.endswith(suffix) and e.is_dir())
+    return sorted(n for n in (n.removesuffix(suffix) for n in names) if _NAME.fullmatch(n))
 
 
 def _normalised(root: str | os.PathLike[str]) -> str:

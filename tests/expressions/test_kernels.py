@@ -33,11 +33,9 @@ def nulls(count: int, dtype: pa.DataType) -> pa.Array:
 
 def signature(name: str) -> tuple[list[pa.DataType], pa.DataType]:
     """What an internal function takes and gives."""
-    function = FUNCTIONS[PUBLIC_NAMES[name]]
-    _, parameters = function.internal(
-        every_frame=name.endswith("_every") and function.every_frame
-    )
-    return [parameter.wire_type for parameter in parameters], function.returns
+    variants = FUNCTIONS[PUBLIC_NAMES[name]].variants()
+    parameters, returns = next((p, r) for variant, p, r in variants if variant == name)
+    return [parameter.wire_type for parameter in parameters], returns
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ def build_frame_index(reader: Reader) -> BuiltIndex:
     container = sniff_container(reader)
     effort = Effort(reader.size)
     sets = ActiveParameterSets(effort)
-    builder = _Builder(sets, effort)
+    builder = IndexBuilder(sets, effort)
     if container == "mp4":
         track = read_mp4_track(reader)
         builder.picture_size = track.picture_size
@@ -89,7 +89,7 @@ def build_frame_index(reader: Reader) -> BuiltIndex:
 
 
 @dataclass(slots=True)
-class _Builder:
+class IndexBuilder:
     """State of the pass; columns grow by one entry a sample."""
 
     sets: ActiveParameterSets
@@ -115,33 +115,33 @@ class _Builder:
     first_damage: str = ""
     has_b: bool = False
     _buffer: DecodedPictureBuffer = field(default_factory=DecodedPictureBuffer)
-    _starts: StartFinder = field(default_factory=StartFinder)
-    _recovery: RecoveryTracker = field(default_factory=RecoveryTracker)
+    starts: StartFinder = field(default_factory=StartFinder)
+    recovery: RecoveryTracker = field(default_factory=RecoveryTracker)
     _sets_key: tuple[int, int] | None = None
-    _idr: int = 0
+    idr: int = 0
     _unclosed: bool = False
     _problems: int = 0
 
     def take_all(self, samples: Iterator[CodedSample]) -> None:
+        """Take every sample of a video."""
         for sample in samples:
-            self._take(sample)
-        self._starts.finish()
+            self.take(sample)
+        self.starts.finish()
 
-    def _take(self, sample: CodedSample) -> None:
+    def take(self, sample: CodedSample) -> None:
+        """Take the next sample in decode order."""
         i = len(self.flags)
         self.offset.append(sample.offset)
         self.size.append(sample.size)
-        self.top_order_count.append(0)
-        self.bottom_order_delta.append(0)
-        self.epoch.append(0)
+        for column in (self.top_order_count, self.bottom_order_delta, self.epoch):
+            column.append(0)
         self.order_count.append(0)
         self.shown.append(0)
         self.output.append_none()
         self.reach.append(i)
         self.flags.append(0)
-        flags = 0
+        flags: int = SampleFlag.DAMAGED if sample.damage else 0
         if sample.damage:
-            flags |= SampleFlag.DAMAGED
             self.first_damage = self.first_damage or f"sample {i}: {sample.damage}"
         references: dict[int, int] = {}
         pictures = split_pictures(sample.headers)
@@ -156,7 +156,7 @@ class _Builder:
             if pictures and self.reach[i] < 0:
                 flags |= SampleFlag.LOST
         self.flags[i] = flags
-        self.last_idr.append(self._idr)
+        self.last_idr.append(self.idr)
         for target in sorted(references):
             self.references.append(target)
             self.long_term.append(references[target])
@@ -186,12 +186,12 @@ class _Builder:
             self.flags[begin] |= flags & SampleFlag.REFERENCE
         elif first.nal_unit_type == NAL_SLICE_IDR:
             flags |= SampleFlag.IDR | SampleFlag.START
-            self._idr = i
+            self.idr = i
             self._unclosed = False
         intra = first.nal_unit_type != NAL_SLICE_IDR and all(
             h.slice_type in _INTRA for h in headers
         )
-        starts = self._starts
+        starts = self.starts
         starts.begin_picture(begin, first, picture, intra=intra and begin == i)
         buffers = 1 + starts.candidate_count
         gap_frames = buffer.gap_frames - gap_frames
@@ -233,10 +233,8 @@ class _Builder:
         # libavcodec shows a picture with memory_management_control_operation 5 before all that
         # follow it, though their order counts may lie below its own.
         self.order_count[begin] = _LOWEST if picture.has_mmco5 else picture.order_count
-        self.shown[begin] = self._recovery.is_put_out(
-            first, second_field=buffer.is_second_field
-        )
-        recovery = self._recovery.reaches(headers, sample.recovery, buffer, self.sets.pps)
+        self.shown[begin] = self.recovery.is_put_out(first, second_field=buffer.is_second_field)
+        recovery = self.recovery.reaches(headers, sample.recovery, buffer, self.sets.pps)
         earlier = self.output[begin]
         self.output[begin] = OutputPicture(
             order_count=picture.order_count,
@@ -306,10 +304,11 @@ class _Builder:
         )
 
     def finish(self, track: CodedTrack, container: str, source_bytes: int) -> FrameIndex:
+        """The index of the samples taken, which are those of the track."""
         n = len(self.flags)
         flags = np.array(self.flags, np.uint16)
         order = self._order()
-        flags[_column(self._starts.starts)] |= np.uint16(SampleFlag.START)
+        flags[_column(self.starts.starts)] |= np.uint16(SampleFlag.START)
         if n:
             flags[0] |= np.uint16(SampleFlag.START)
         refuse_blind_entries(track.packet_sample, flags, order.output)

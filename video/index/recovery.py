@@ -21,12 +21,21 @@ from .output import Recovery
 class RecoveryTracker:
     """Follows pictures in decode order; asked once a frame or field, after its marking."""
 
-    def __init__(self) -> None:
-        self._missing_fields = 0
-        self._first_field_waits = False
+    def __init__(self, fields: tuple[int, bool] = (0, False)) -> None:
+        """Begin at the start of a stream, or at an IDR picture.
+
+        Args:
+            fields: `fields` of the tracker that saw what came before.
+        """
+        self._missing_fields, self._first_field_waits = fields
         self._recovery_frame_num = -1
         self._has_recovery_point = False
         self._valid_recovery_point = False
+
+    @property
+    def fields(self) -> tuple[int, bool]:
+        """All of its state that an IDR picture does not clear."""
+        return self._missing_fields, self._first_field_waits
 
     def is_put_out(self, header: SliceHeader, *, second_field: bool) -> bool:
         """Whether the picture, with this field, is complete enough to be put out.

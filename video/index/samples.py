@@ -87,7 +87,7 @@ class ActiveParameterSets:
         self.generation = 0
         self.encoder_message: bytes | None = None
         """The SEI NAL unit with x264's version, if one came."""
-        self._effort = effort
+        self.effort = effort
         self._seen: set[bytes] = set()
 
     def add(self, nal: bytes) -> None:
@@ -98,7 +98,7 @@ class ActiveParameterSets:
         """
         if nal in self._seen:
             return  # sent again, unchanged since
-        self._effort.spend(of_parameter_set(len(nal)))
+        self.effort.spend(of_parameter_set(len(nal)))
         if len(nal) > _MOST_SET_BYTES:
             raise BitstreamError(
                 f"a parameter set of {len(nal)} bytes, expected at most {_MOST_SET_BYTES}"
@@ -154,6 +154,25 @@ def scan_mp4_samples(
             for begin, finish in spans:
                 _take_nal(sample, _Parsed(data[begin:finish], sets, sample), sets, effort)
             yield sample
+
+
+def scan_sample(
+    data: memoryview,
+    length_size: int,
+    sets: ActiveParameterSets,
+    effort: Effort,
+) -> CodedSample:
+    """One sample that came by itself, with lengths or (`length_size` 0) start codes.
+
+    Raises:
+        BitstreamError: Its lengths do not fill it.
+    """
+    effort.spend(cost.SAMPLE + len(data) // cost.READ_BYTES)
+    sample = CodedSample(0, len(data))
+    spans = split_length_prefixed(data, length_size) if length_size else iterate_annexb(data)
+    for begin, finish in spans:
+        _take_nal(sample, _Parsed(data[begin:finish], sets, sample), sets, effort)
+    return sample
 
 
 def scan_annexb_samples(

@@ -43,6 +43,11 @@ class StartFinder:
         """How many candidates are followed: each costs as much as the stream itself."""
         return len(self._candidates)
 
+    @property
+    def pending(self) -> list[int]:
+        """Samples that are starts if the stream ends here: nothing speaks against them yet."""
+        return [candidate.sample for candidate in self._candidates]
+
     def begin_picture(
         self, sample: int, header: SliceHeader, current: Picture, *, intra: bool
     ) -> None:

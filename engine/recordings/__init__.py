@@ -1,0 +1,1 @@
+"""Datasets of recordings: streams of encoded samples, logged, queried and decoded in place."""

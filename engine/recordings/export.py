@@ -1,0 +1,116 @@
+"""Segments as files."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ...errors import FrameRangeError, KeyNotFoundError, StorageError
+from ...expressions.near import near_names
+from ...storage.recordings.schema import SEGMENT
+from ...video.index.frames import Int64s
+from ...video.remux import remux_frames
+from ...video.retiming import carry_times
+from ...video.source import ByteRange
+from .segments import VIDEO, SegmentTable
+from .times import fit_column
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A file that was written."""
+
+    path: Path
+    """Where it is."""
+    frames: int
+    """Frames that it presents."""
+    size: int
+    """Its bytes."""
+    exact_times: bool
+    """Whether its ticks hold the frames' times exactly; otherwise each is rounded by less than
+    a microsecond."""
+
+
+def export_mp4(
+    table: SegmentTable,
+    timeline: pa.DataType,
+    segment: str,
+    path: str | os.PathLike[str],
+    start: object,
+    end: object,
+) -> Exported:
+    """Write an MP4 of a segment's frames; see `RecordingDataset.export_mp4`."""
+    (row,) = table.find_keys(pa.table({SEGMENT: pa.array([segment], pa.string())})).to_pylist()
+    if row is None:
+        known = [name.segment for name in table.names]
+        raise KeyNotFoundError(
+            f"no segment {segment!r} has this entity{near_names(segment, known)}"
+        )
+    index = table.frame_index(row)
+    frames = _within(
+        index.pts_ticks, _ticks("start", start, timeline), _ticks("end", end, timeline)
+    )
+    if not len(frames):
+        raise FrameRangeError(f"segment {segment!r} has no frame from {start} to {end}")
+    carried, exact = carry_times(index, frames)
+    data = remux_frames(carried, frames, _StreamReader(table, row, index.source_bytes))
+    target = Path(path)
+    _write(target, data)
+    return Exported(target, len(frames), len(data), exact)
+
+
+def _ticks(name: str, time: object, timeline: pa.DataType) -> int | None:
+    if time is None:
+        return None
+    ticks: int = fit_column(name, [time], 1, timeline).view(pa.int64())[0].as_py()
+    return ticks
+
+
+def _within(pts: Int64s, start: int | None, end: int | None) -> Int64s:
+    """The frames on screen from `start` on, up to those that begin before `end`."""
+    first = 0 if start is None else max(0, int(np.searchsorted(pts, start, side="right")) - 1)
+    stop = len(pts) if end is None else int(np.searchsorted(pts, end, side="left"))
+    if start is not None and end is not None and end <= start:
+        stop = first
+    return np.arange(first, max(first, stop))
+
+
+class _StreamReader:
+    """The bytes of one segment's stream; a `Reader` of `marey.video`."""
+
+    def __init__(self, table: SegmentTable, row: int, size: int) -> None:
+        self._table = table
+        self._row = row
+        self._size = size
+
+    @property
+    def size(self) -> int:
+        """Bytes of all samples."""
+        return self._size
+
+    def read(self, ranges: Sequence[ByteRange]) -> list[memoryview]:
+        """The bytes of each range."""
+        wanted = [(self._row, r.start, r.end) for r in ranges]
+        found = []
+        for data in self._table.read_ranges(VIDEO, wanted):
+            if isinstance(data, Exception):
+                raise data
+            found.append(data)
+        return found
+
+
+def _write(target: Path, data: bytes) -> None:
+    """Write a file under its name once it is whole."""
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StorageError(f"cannot write {str(target)!r}: {error.strerror}") from error

@@ -1,0 +1,1 @@
+"""Recordings of encoded samples as Lance keeps them: one row a sample, never changed."""

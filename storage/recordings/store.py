@@ -1,0 +1,280 @@
+"""The samples of a dataset, read at one version.
+
+Rows are never changed or deleted, and their ids count up as they are stored. So a snapshot is
+its version, or any later one cut off behind its last row: where upkeep has removed the files of
+a version that somebody still reads, the newest one serves as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ...errors import QueryError, StorageError
+from ..handle import (
+    Handle,
+    StorageOptions,
+    translate_errors,
+)
+from ..read import ROW_ID, quote, rows_filter
+from .schema import (
+    BLOCK_FIRST,
+    CODEC,
+    DECODE_INDEX,
+    ENTITY,
+    INDEX_BLOCK,
+    SAMPLE,
+    SEGMENT,
+    timelines,
+)
+
+T = TypeVar("T")
+
+LAYERS_KEY = "marey:layers"
+
+_BATCH_BYTES = 32 << 20
+_READAHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StreamName:
+    """One entity of one segment."""
+
+    segment: str
+    """The segment's id."""
+    entity: str
+    """The entity's path."""
+
+    @property
+    def filter(self) -> str:
+        """What passes its rows and no others, as Lance is told."""
+        return f"{SEGMENT} = {literal(self.segment)} AND {ENTITY} = {literal(self.entity)}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """Where a block of a stream's index lies, and its commit's rows behind it."""
+
+    row_id: int
+    """Of the row that carries it; the other rows of its commit follow."""
+    stream: StreamName
+    """Whose it is."""
+    first: int
+    """The first sample that it speaks of."""
+    decode_index: int
+    """The first sample of its commit."""
+    codec: str
+    """The stream's codec."""
+
+
+class SampleStore:
+    """One version of a dataset's samples."""
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        version: int | None = None,
+        storage_options: StorageOptions | None = None,
+    ) -> None:
+        """Open the samples.
+
+        Raises:
+            TableNotFoundError: There are none at that place.
+            NotFoundError: There is no such version, or not any more.
+        """
+        self.uri = uri
+        self.handle = Handle(uri, version=version, storage_options=storage_options)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reopen, (self.uri, self.handle.version, self.handle.storage_options)
+
+    def newest(self) -> SampleStore:
+        """The same dataset at its newest version."""
+        return SampleStore(self.uri, storage_options=self.handle.storage_options)
+
+    @property
+    def version(self) -> int:
+        """The version that is seen."""
+        return self.handle.version
+
+    @property
+    def dataset_id(self) -> str:
+        """What tells this dataset from one that was dropped and made again under its name."""
+        return self.handle.table_id
+
+    @cached_property
+    def timelines(self) -> Mapping[str, pa.DataType]:
+        """The timelines, in the order in which they came."""
+        return timelines(self.handle.stored_schema)
+
+    @cached_property
+    def row_count(self) -> int:
+        """How many samples there are; row ids are below it."""
+        with translate_errors(f"count of {self.uri}"):
+            count: int = self.handle.lance.count_rows()
+        return count
+
+    @property
+    def layers(self) -> Mapping[str, Mapping[str, str]]:
+        """What is registered of each layer, by name."""
+        with translate_errors(f"layers of {self.uri}"):
+            said = self.handle.lance.config().get(LAYERS_KEY, "{}")
+        layers: Mapping[str, Mapping[str, str]] = json.loads(said)
+        return layers
+
+    def blocks(self, condition: str = "", *, after: int = -1) -> list[StoredBlock]:
+        """The blocks of indexes, in stored order.
+
+        Args:
+            condition: Of which rows, as Lance is told; all of them if empty.
+            after: Only those in rows behind this id.
+        """
+        parts = [f"{BLOCK_FIRST} IS NOT NULL"]
+        parts += [f"({condition})"] if condition else []
+        parts += [f"{ROW_ID} > {after}"] if after >= 0 else []
+        names = [SEGMENT, ENTITY, BLOCK_FIRST, DECODE_INDEX, CODEC]
+        found: list[StoredBlock] = []
+        for batch in self.scan(names, filter=" AND ".join(parts), batch_rows=1 << 14):
+            columns = [batch.column(name).to_pylist() for name in (ROW_ID, *names)]
+            for row, segment, entity, first, at, codec in zip(*columns, strict=True):
+                found.append(StoredBlock(row, StreamName(segment, entity), first, at, codec))
+        return found
+
+    def read_blocks(self, blocks: Sequence[StoredBlock]) -> list[bytes]:
+        """The bytes of some blocks."""
+        taken = self.take([block.row_id for block in blocks], [INDEX_BLOCK])
+        return [bytes(value) for (value,) in taken]
+
+    def take(self, row_ids: Sequence[int], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Values of some rows, a tuple a row, in the order of the ids."""
+        return self._retried(lambda store: store._take(row_ids, columns))
+
+    def samples(
+        self, row_ids: npt.NDArray[np.int64], decode_index: npt.NDArray[np.int64]
+    ) -> list[memoryview]:
+        """The bytes of some samples.
+
+        Args:
+            row_ids: Ascending, each once.
+            decode_index: What the rows must hold: the number of each sample in its stream.
+
+        Raises:
+            StorageError: A row is not there, or holds another sample.
+        """
+        return self._retried(lambda store: store._samples(row_ids, decode_index))
+
+    def scan(
+        self,
+        columns: Sequence[str],
+        *,
+        filter: str | None = None,
+        batch_rows: int = 1024,
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows in stored order, with their ids last, as `_rowid`.
+
+        Raises:
+            QueryError: Lance does not take the filter.
+        """
+        seen, store = -1, self
+        limit = self.row_count
+        while True:
+            condition = filter
+            if store is not self:
+                bound = f"{ROW_ID} >= {seen + 1} AND {ROW_ID} < {limit}"
+                condition = bound if filter is None else f"({filter}) AND {bound}"
+            try:
+                for batch in store._scan(columns, condition, batch_rows):
+                    if batch.num_rows:
+                        seen = batch.column(ROW_ID)[-1].as_py()
+                    yield batch
+            except StorageError:
+                newer = self.newest()
+                if newer.version == store.version:
+                    raise
+                store = newer  # upkeep has removed the files of the version that was read
+            else:
+                return
+
+    def _retried(self, read: Callable[[SampleStore], T]) -> T:
+        try:
+            return read(self)
+        except StorageError:
+            newer = self.newest()
+            if newer.version == self.version:
+                raise
+            return read(newer)
+
+    def _scan(
+        self, columns: Sequence[str], filter: str | None, batch_rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        doing = f"scan of {self.uri}"
+        with translate_errors(doing, bad_input=QueryError):
+            scanner = self.handle.lance.scanner(
+                columns={name: quote(name) for name in columns},
+                filter=filter,
+                batch_size=batch_rows,
+                batch_size_bytes=_BATCH_BYTES,
+                batch_readahead=_READAHEAD,
+                fragment_readahead=_READAHEAD,
+                with_row_id=True,
+            )
+            batches = iter(scanner.to_reader())
+        while True:
+            with translate_errors(doing, bad_input=QueryError):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
+    def _take(self, row_ids: Sequence[int], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        found: dict[int, tuple[Any, ...]] = {}
+        wanted = np.unique(np.asarray(row_ids, np.uint64))
+        for at in range(0, len(wanted), 4096):
+            for batch in self._scan(columns, rows_filter(wanted[at : at + 4096]), 4096):
+                parts = [batch.column(name).to_pylist() for name in (ROW_ID, *columns)]
+                found |= {row: values for row, *values in zip(*parts, strict=True)}
+        if len(found) < len(wanted):
+            raise StorageError(f"{self.uri}: {len(wanted) - len(found)} rows are not there")
+        return [found[row] for row in row_ids]
+
+    def _samples(
+        self, row_ids: npt.NDArray[np.int64], decode_index: npt.NDArray[np.int64]
+    ) -> list[memoryview]:
+        if not len(row_ids):
+            return []
+        doing = f"read of samples of {self.uri}"
+        with translate_errors(doing):
+            # Rows lie in the order of their ids and none is ever deleted: an id is a place.
+            table = self.handle.lance.take(row_ids.tolist(), columns=[DECODE_INDEX, SAMPLE])
+        if not np.array_equal(table[DECODE_INDEX].to_numpy(), decode_index):
+            raise StorageError(f"{doing}: rows are not where they were stored")
+        samples = []
+        for chunk in table[SAMPLE].chunks:
+            _, offsets, data = chunk.buffers()
+            at = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+            view = memoryview(data).cast("B") if data is not None else memoryview(b"")
+            ends = at.tolist()
+            samples += [view[a:b] for a, b in pairwise(ends)]
+        return samples
+
+
+def literal(text: str) -> str:
+    """Text as a filter of Lance has it.
+
+    >>> literal("it's")
+    "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _reopen(uri: str, version: int, storage_options: StorageOptions) -> SampleStore:
+    return SampleStore(uri, version=version, storage_options=storage_options)

@@ -1,0 +1,195 @@
+"""Frames of recorded streams are those of a full decode, whichever are asked for together."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from marey import Marey, errors
+from marey import expressions as se
+from marey.engine.recordings.dataset import RecordingDataset
+
+from .conftest import START, STEP, Recorded
+
+U32 = pa.list_(pa.uint32())
+TIMES = pa.list_(pa.timestamp("ns"))
+KINDS = ("raw", "open_gop", "pyramid_strict", "intra_refresh", "slices", "mbaff", "chroma_444")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_sets_of_frames_are_exact(
+    db: Marey, drive: RecordingDataset, recorded: Any, log_stream: Any, kind: str
+) -> None:
+    stream: Recorded = recorded(kind)
+    chance = random.Random(kind)
+    n = len(stream.frames)
+    log_stream(drive, stream, sorted(chance.sample(range(1, n), 4)))
+    if chance.random() < 0.5:
+        drive.optimize()
+    wanted = [chance.choices(range(n), k=chance.randint(1, 6)) for _ in range(12)]
+    wanted += [[n - 1], [0], list(range(n))]
+    clip = drive.video("/camera")
+    scan = db.scan({"f": se.video.read(clip["video"], se.aux("k", U32), pixel_format="native")})
+    keys = pa.table({"segment_id": ["episode_0"] * len(wanted), "k": pa.array(wanted, U32)})
+    for row, frames in zip(scan.to_table(key_table=keys)["f"].to_pylist(), wanted, strict=True):
+        assert [f["data"] for f in row["frames"]] == [stream.frames[k] for k in frames]
+        assert [f["frame_index"] for f in row["frames"]] == frames
+        assert [f["time"].value for f in row["frames"]] == [START + STEP * k for k in frames]
+
+
+def test_only_the_samples_of_the_closure_are_read(
+    db: Marey, drive: RecordingDataset, recorded: Any, log_stream: Any
+) -> None:
+    stream: Recorded = recorded("pyramid_strict")
+    log_stream(drive, stream)
+    clip = drive.video("/camera")
+    scan = db.scan({"f": se.video.read(clip["video"], [1])})
+    scan.to_table()
+    assert 0 < scan.metrics.bytes_fetched < sum(map(len, stream.samples)) / 2
+    assert 0 < scan.metrics.samples_decoded < len(stream.samples) / 2
+    assert "video.read" in str(scan.explain())
+
+
+def test_times_choose_frames_to_the_nanosecond(
+    db: Marey, drive: RecordingDataset, recorded: Any, log_stream: Any
+) -> None:
+    stream: Recorded = recorded("raw")
+    log_stream(drive, stream)
+    clip = drive.video("/camera")
+    times = [START + 5 * STEP, START + 5 * STEP - 1, START + 5 * STEP + 1, START + 10**15]
+    want = {"floor": [5, 4, 5, 47], "nearest": [5, 5, 5, 47]}
+    for mode, frames in want.items():
+        scan = db.scan({"k": se.video.at(clip["video"], se.aux("t", TIMES), mode)})
+        keys = pa.table({"segment_id": ["episode_0"], "t": pa.array([times], TIMES)})
+        assert scan.to_table(key_table=keys)["k"].to_pylist() == [frames]
+    scan = db.scan({"k": se.video.at(clip["video"], se.aux("t", TIMES), "ceil")})
+    keys = pa.table({"segment_id": ["episode_0"], "t": pa.array([times[:3]], TIMES)})
+    assert scan.to_table(key_table=keys)["k"].to_pylist() == [[5, 5, 6]]
+
+
+@pytest.mark.parametrize(
+    ("mode", "time", "text"),
+    [
+        ("floor", START - 1, "before the first frame"),
+        ("ceil", START + 47 * STEP + 1, "after the last"),
+        ("exact", START + 1, "is not when a frame begins"),
+        ("floor", None, "null"),
+    ],
+)
+def test_a_time_without_a_frame_fails_its_row(
+    db: Marey,
+    drive: RecordingDataset,
+    recorded: Any,
+    log_stream: Any,
+    mode: str,
+    time: int | None,
+    text: str,
+) -> None:
+    log_stream(drive, recorded("raw"))
+    clip = drive.video("/camera")
+    scan = db.scan({"k": se.video.at(clip["video"], se.aux("t", TIMES), mode)})  # type: ignore[arg-type]
+    keys = pa.table({"segment_id": ["episode_0"] * 2, "t": pa.array([[START], [time]], TIMES)})
+    with pytest.raises(errors.FrameRangeError, match=text):
+        scan.to_table(key_table=keys)
+    assert scan.to_table(key_table=keys, on_error="null")["k"].to_pylist() == [[0], None]
+
+
+def test_times_of_a_clock_are_for_streams(db: Marey, drive: RecordingDataset) -> None:
+    clips = db.project("p").create_table("t", key_schema={"k": pa.int64()})
+    from marey.video.clips import RECIPES, make_clip
+
+    clips.write({"k": [1], "video": [se.Video(se.Blob(make_clip(RECIPES["default"])))]})
+    with pytest.raises(errors.ExpressionError, match="give seconds"):
+        db.scan({"k": se.video.at(clips["video"], se.aux("t", TIMES))})
+    schema = db.scan({"f": se.video.read(clips["video"])}).schema
+    names = [f.name for f in schema.field("f").type.field("frames").type.value_type]
+    assert names == ["data", "frame_index", "pts_seconds", "duration_seconds"]
+
+
+def test_segments_are_rows_with_facts(
+    db: Marey, drive: RecordingDataset, recorded: Any, log_stream: Any
+) -> None:
+    log_stream(drive, recorded("raw"), segment="b")
+    log_stream(drive, recorded("open_gop"), segment="a")
+    log_stream(drive, recorded("baseline"), segment="c", entity="/other")
+    clip = drive.video("/camera")
+    index = clip["video"]["index"]
+    scan = db.scan(
+        {
+            "segment_id": clip["segment_id"],
+            "n": index["frame_count"],
+            "first": index["start_time"],
+            "every": se.video.uniform(clip["video"], 2),
+            "bare": clip["video"],
+        },
+        where=index["width"] == 160,
+    )
+    found = scan.to_table().to_pylist()
+    assert [(r["segment_id"], r["n"], r["first"].value) for r in found] == [
+        ("b", 48, START),
+        ("a", 48, START),
+    ]
+    assert found[0]["every"] == [12, 36]
+    assert found[0]["bare"]["index"]["container"] == "stream"
+    with pytest.raises(errors.NotFoundError, match="/camera"):
+        drive.video("/camerb")
+    with pytest.raises(errors.KeyNotFoundError):
+        scan.to_table(key_table=pa.table({"segment_id": ["z"]}))
+
+
+def test_a_scan_sees_what_was_logged_since(
+    db: Marey, drive: RecordingDataset, recorded: Any
+) -> None:
+    stream: Recorded = recorded("raw")
+    drive.log("e", "/camera", codec="h264", **stream.part(0, 20))
+    clip = drive.video("/camera")
+    scan = db.scan({"f": se.video.read(clip["video"], pixel_format="native")})
+    running = scan.to_record_batches()
+    drive.log("e", "/camera", codec="h264", **stream.part(20))
+    first = sum(len(b.column("f")[0]["frames"]) for b in running)
+    assert first == 20
+    frames = scan.to_table()["f"].to_pylist()[0]["frames"]
+    assert [f["data"] for f in frames] == list(stream.frames)
+
+
+def test_a_stream_that_is_joined_late_begins_with_what_can_be_decoded(
+    db: Marey, drive: RecordingDataset, recorded: Any
+) -> None:
+    stream: Recorded = recorded("raw")
+    sets = stream.samples[0][: stream.samples[0].index(b"\0\0\1\x65")]
+    drive.log("e", "/camera", codec="h264", parameter_sets=_sets(sets), **stream.part(7))
+    clip = drive.video("/camera")
+    scan = db.scan({"f": se.video.read(clip["video"], pixel_format="native")})
+    frames = scan.to_table()["f"].to_pylist()[0]["frames"]
+    shown = [k for k in range(48) if START + STEP * k in [f["time"].value for f in frames]]
+    assert [f["data"] for f in frames] == [stream.frames[k] for k in shown]
+    assert len(shown) >= 30
+
+
+def _sets(data: bytes) -> bytes:
+    from marey.video.h264.nal import split_annexb
+
+    nals = [data[a:b] for a, b in split_annexb(data) if data[a] & 31 in (7, 8)]
+    return b"".join(b"\0\0\0\1" + nal for nal in nals)
+
+
+def test_loaders_share_out_segments(
+    db: Marey, drive: RecordingDataset, recorded: Any, log_stream: Any
+) -> None:
+    for segment in "abc":
+        log_stream(drive, recorded("raw"), segment=segment)
+    clip = drive.video("/camera")
+    scan = db.scan(
+        {"segment_id": clip["segment_id"], "f": se.video.read(clip["video"], [3, 40])}
+    )
+    loader = scan.to_data_loader(batch_size=2, num_workers=1)
+    batches = list(loader)
+    assert [row for b in batches for row in b.column("segment_id").to_pylist()] == [
+        "a",
+        "b",
+        "c",
+    ]
+    assert all(len(row["frames"]) == 2 for b in batches for row in b.column("f").to_pylist())
