@@ -7,7 +7,7 @@ ROOT := $(abspath .)
 WORKERS ?= 2
 SECONDS ?= 600
 
-.PHONY: demo test check bench bench-peers docs fuzz independent clean format
+.PHONY: demo test check bench bench-peers docs fuzz independent torch clean format
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -67,6 +67,13 @@ $(VENV)-peers/.made: tests/bench/peers.txt
 independent: $(VENV)/.dev
 	npm install --prefix tests/independent --no-package-lock --ignore-scripts --no-audit --no-fund --silent
 	$(BIN)/python -m pytest tests/independent
+
+# What needs torch or Ray. From a registry torch may bring gigabytes of CUDA along: TORCH names
+# another version, or a wheel on disk.
+TORCH ?= torch>=2.6
+torch: $(VENV)/.dev
+	$(PIP) install '$(TORCH)' 'torchdata>=0.11'
+	$(BIN)/python -m pytest tests/engine/test_tensors.py tests/engine/loading/test_in_torch.py
 
 # Hostile input, as long as wanted; findings are kept in tests/fuzz/corpus and run by `make test`.
 fuzz: $(VENV)/.dev

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import errors, expressions
-    from .engine.arrays import to_numpy, to_torch
+    from .engine.arrays import to_numpy
     from .engine.config import EngineConfig
     from .engine.session import Marey
+    from .engine.tensors import to_torch
 
 __version__ = "0.1.0"
 
@@ -31,7 +32,7 @@ _MODULES = {
     "EngineConfig": "engine.config",
     "Marey": "engine.session",
     "to_numpy": "engine.arrays",
-    "to_torch": "engine.arrays",
+    "to_torch": "engine.tensors",
 }
 
 

@@ -1,4 +1,4 @@
-"""Frames as arrays: numpy and torch views of what `video.read` returns.
+"""Frames as arrays: numpy views of what `video.read` returns.
 
 The engine lays the frames of a batch out one after the other in one buffer, so a value is a
 block `[frames, height, width, 3]`, for `rgb24`, and a column whose rows agree in shape and
@@ -13,16 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..errors import InputError, UnsupportedError
-
-if TYPE_CHECKING:
-    import torch  # pyright: ignore[reportMissingImports]  # an extra
+from ..errors import InputError
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -50,22 +47,33 @@ def to_numpy(frames: Any) -> Bytes:
     return array
 
 
-def to_torch(frames: Any) -> torch.Tensor:
-    """A frames value or column as one tensor of bytes; like `to_numpy`.
+def frames_block(frames: Any) -> Bytes:
+    """What `to_numpy` gives, writable where the Arrow data is."""
+    return _view(frames)
 
-    The tensor shares memory with the Arrow data where that is writable, else it is a copy.
+
+def row_blocks(column: Any) -> list[Bytes]:
+    """A block `[frames, ...]` for each row of a column, of whatever length and size.
 
     Raises:
-        UnsupportedError: torch is not installed (it comes with the extra `torch`).
+        InputError: It holds no frames, or a row is null.
     """
-    try:
-        import torch  # pyright: ignore[reportMissingImports]  # an extra
-    except ImportError as error:
-        raise UnsupportedError(
-            "to_torch needs torch, which is not installed: pip install 'marey[torch]'"
-        ) from error
-    array = _view(frames)
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    match column:
+        case pa.ChunkedArray():
+            return [block for chunk in column.chunks for block in row_blocks(chunk)]
+        case pa.StructArray():
+            _require_frames(column)
+            lists = column.field("frames")
+            offsets = lists.offsets.to_numpy()
+            shapes = column.field("frame_shape").to_pylist()
+            spans = zip(offsets[:-1], offsets[1:], shapes, strict=True)
+            return [_block(lists.values[start:end], shape) for start, end, shape in spans]
+    return _series_blocks(list(column))
+
+
+def is_column(frames: Any) -> bool:
+    """Whether these are the frames of several rows."""
+    return isinstance(frames, pa.ChunkedArray | pa.Array) or _is_series(frames)
 
 
 def _view(frames: Any) -> Bytes:
@@ -85,20 +93,14 @@ def _view(frames: Any) -> Bytes:
             return _block(frames["frames"].values, frames["frame_shape"].as_py())
         case Mapping() if "frames" in frames and "frame_shape" in frames:
             return _objects(frames["frames"], frames["frame_shape"])
-    if type(frames).__name__ == "Series" and hasattr(frames, "to_list"):
-        return _series(frames.to_list())
+    if _is_series(frames):
+        return _series(list(frames))
     kind = frames.type if isinstance(frames, pa.Array | pa.Scalar) else type(frames).__name__
     raise InputError(f"expected what video.read returns (a value or a column), got {kind}")
 
 
 def _column(array: pa.Array) -> Bytes:
-    _require_frames_type(array.type)
-    if array.null_count:
-        row = array.is_null().index(True).as_py()
-        raise InputError(
-            f"row {row} is null: leave out rows without a video by where=video.is_not_null(), "
-            'and rows that fail by on_error="skip"'
-        )
+    _require_frames(array)
     lists = array.field("frames")
     shapes = array.field("frame_shape").to_pylist()
     offsets = lists.offsets.to_numpy()
@@ -110,12 +112,20 @@ def _column(array: pa.Array) -> Bytes:
     return block.reshape(len(array), -1, *block.shape[1:]) if len(block) else block[None]
 
 
-def _series(values: Sequence[Any]) -> Bytes:
+def _is_series(frames: Any) -> bool:
+    return type(frames).__name__ == "Series" and hasattr(frames, "to_list")
+
+
+def _series_blocks(values: Sequence[Any]) -> list[Bytes]:
     for row, value in enumerate(values):
         # pandas has None or NaN where there is no value.
         if not isinstance(value, Mapping):
             raise InputError(f"row {row} holds no frames but {value!r}: drop such rows first")
-    blocks = [_view(value) for value in values]
+    return [_view(value) for value in values]
+
+
+def _series(values: Sequence[Any]) -> Bytes:
+    blocks = _series_blocks(values)
     _require_one_count([len(block) for block in blocks], "row")
     _require_one_shape([block.shape[1:] for block in blocks], "row")
     return np.stack(blocks) if blocks else np.empty((0, 0, 0, 0, 3), np.uint8)
@@ -164,6 +174,17 @@ def _require_one_count(counts: Sequence[int], what: str) -> None:
                 'each clip, leave out short ones by where=video["index"]["frame_count"] >= n, '
                 "or convert rows one by one"
             )
+
+
+def _require_frames(array: pa.Array) -> None:
+    """Refuse a column of something else, or with a row that is null."""
+    _require_frames_type(array.type)
+    if array.null_count:
+        row = array.is_null().index(True).as_py()
+        raise InputError(
+            f"row {row} is null: leave out rows without a video by where=video.is_not_null(), "
+            'and rows that fail by on_error="skip"'
+        )
 
 
 def _require_frames_type(dtype: pa.DataType) -> None:

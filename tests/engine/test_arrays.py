@@ -10,7 +10,6 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-import marey.engine.arrays
 from marey.engine.arrays import to_numpy
 from marey.errors import InputError
 
@@ -131,11 +130,3 @@ def test_what_cannot_be_one_block_is_refused_by_row(pixels: np.ndarray) -> None:
         to_numpy(pa.array([1]))
     with pytest.raises(InputError, match="got list"):
         to_numpy([1, 2])
-
-
-def test_torch_shares_writable_memory_and_copies_the_rest(pixels: np.ndarray) -> None:
-    torch = pytest.importorskip("torch")
-    array = column(list(pixels))
-    tensor = marey.engine.arrays.to_torch(array)
-    assert tensor.dtype == torch.uint8
-    assert np.array_equal(tensor.numpy(), pixels)
