@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
+from io import BytesIO
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow as pa
 from ..errors import MareyError
 from ..video.plan import fetch_shape
 from ..video.plan.byte_ranges import plan_ranges
-from ..video.remux import RemuxPlan, plan_remux, remux_frames
+from ..video.remux import RemuxPlan, plan_remux, write_remux
 from .fault import Fault
 from .media import ClipRanges, Fetched, Media, ReadEstimate
 from .wanted import WantedFile
@@ -31,9 +32,9 @@ class FilesSlot:
         self._plans = [self._plan(i, row) for i, row in enumerate(rows)]
         # The samples of a file are held twice: as they are fetched and as they are written.
         self.cost_bytes = 2 * sum(
-            int(row.index.size[run.samples].sum())
+            sum(int(plan.index.size[run.samples].sum()) for run in plan.runs)
+            + (_most_sound(plan) if row.audio else 0)
             for row, plan in self._planned()
-            for run in plan.runs
         )
         """Bytes of the files, and of what is fetched for them."""
 
@@ -80,9 +81,9 @@ class FilesSlot:
 
     def tasks(self, fetched: Sequence[Fetched]) -> Iterator[Callable[[], None]]:
         """The work of writing files."""
-        for i, row in enumerate(self._rows):
-            if row is not None and i not in self._faults:
-                yield partial(self._write, i, row)
+        for i, (row, plan) in enumerate(zip(self._rows, self._plans, strict=True)):
+            if row is not None and plan is not None:
+                yield partial(self._write, i, row, plan)
 
     def column(self, failed: Collection[int]) -> pa.Array:
         """The finished column; rows that failed are null."""
@@ -93,7 +94,7 @@ class FilesSlot:
         if row is None:
             return None
         try:
-            return plan_remux(row.index, np.unique(row.frames))
+            return plan_remux(row.index, row.frames)
         except MareyError as error:
             self._faults[i] = Fault(error)
             return None
@@ -103,12 +104,20 @@ class FilesSlot:
             if row is not None and plan is not None:
                 yield row, plan
 
-    def _write(self, i: int, row: WantedFile) -> None:
+    def _write(self, i: int, row: WantedFile, plan: RemuxPlan) -> None:
         media = self._media
         reader = media.reader(row.table, row.row, size=row.index.source_bytes)
+        file = BytesIO()
         try:
-            self._files[i] = remux_frames(
-                row.index, row.frames, reader, audio=row.audio, cost=media.cost
-            )
+            write_remux(plan, reader, file, audio=row.audio, cost=media.cost)
+            self._files[i] = file.getvalue()
         except MareyError as error:
             self._faults[i] = Fault(error)
+
+
+def _most_sound(plan: RemuxPlan) -> int:
+    """About the bytes of a stretch's sound: its share of what is no picture in the source."""
+    index = plan.index
+    others = max(0, index.source_bytes - int(index.size.sum()))
+    whole = max(1, int(index.duration_ticks.sum()))
+    return others * min(whole, int(index.duration_ticks[plan.frames].sum())) // whole

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ExpressionError, FrameRangeError, MareyError, UnsupportedError
+from ..errors import ExpressionError, FrameRangeError, MareyError
 from ..video.decode.frame import MAX_SIDE
 
 
@@ -38,7 +38,4 @@ SEED = Condition("at least 0 and below 2**53", lambda value: 0 <= value < 1 << 5
 SIDE = Condition(f"at least 1 and at most {MAX_SIDE}", lambda value: 1 <= value <= MAX_SIDE)
 SOME_FRAMES = Condition(
     "a list of at least one", lambda frames: len(frames) > 0, FrameRangeError
-)
-NO_SOUND = Condition(
-    "False: sound is not carried over yet", lambda audio: not audio, UnsupportedError
 )

@@ -20,7 +20,6 @@ from ..errors import FunctionNotFoundError
 from .conditions import (
     AT_LEAST_ONE,
     FINITE,
-    NO_SOUND,
     NOT_ZERO,
     POSITIVE,
     SEED,
@@ -224,9 +223,8 @@ _ALL = (
             Parameter(
                 "audio",
                 pa.bool_(),
-                "Whether to keep the sound; not offered yet.",
+                "Whether to keep the sound: of frames that follow each other without a gap.",
                 default=False,
-                condition=NO_SOUND,
             ),
         ),
         REMUX_REQUEST,

@@ -63,7 +63,8 @@ def remux(
     Args:
         video: A video column.
         frame_indices: Frame numbers; every frame where they are left out.
-        audio: Whether to keep the sound; not offered yet.
+        audio: Whether to keep the sound. The frames must follow each other without a gap, else
+            the row fails; a clip without sound gives a file without it.
     """
     return _call("video_remux", video, frame_indices, audio)
 

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from ..errors import CorruptVideoError, UnsupportedError
 from .h264.avcc import AvcConfig, parse_avcc
 from .h264.nal import NAL_SPS
-from .index.frames import Int64s
+from .index.frames import Display, Int64s
 from .mp4.edits import present
+from .mp4.headers import IDENTITY_MATRIX, combine
 from .mp4.locate import is_mp4
 from .mp4.movie import Movie, Track, read_movie
 from .source import ByteRange, Reader
@@ -81,6 +82,8 @@ class CodedTrack:
     colour: tuple[int, int, int, bool] | None
     """Primaries, transfer, matrix (ITU-T H.273) and full range from the container, where it
     says."""
+    display: Display | None
+    """How the container says that pictures are shown; None: as they are coded."""
 
 
 def sniff_container(reader: Reader) -> str:
@@ -154,6 +157,7 @@ def read_mp4_track(reader: Reader) -> CodedTrack:
         timebase=Timebase(1, track.timescale),
         picture_size=(track.descriptions[0].width, track.descriptions[0].height),
         colour=_container_colour(track),
+        display=_display(track, movie),
     )
 
 
@@ -225,6 +229,16 @@ def _durations(track: Track) -> Int64s:
 
 def _container_colour(track: Track) -> tuple[int, int, int, bool] | None:
     return next((d.colour for d in track.descriptions if d.colour), None)
+
+
+def _display(track: Track, movie: Movie) -> Display | None:
+    matrix = combine(track.matrix, movie.matrix)
+    boxes = next((d.display_boxes for d in track.descriptions if d.display_boxes), b"")
+    first = track.descriptions[0]
+    coded = (track.width, track.height) in ((0, 0), (first.width, first.height))
+    if matrix == IDENTITY_MATRIX and coded and not boxes:
+        return None
+    return Display(matrix, track.width, track.height, boxes)
 
 
 def annexb_timing(frame_rate: tuple[int, int] | None) -> Timebase:

@@ -165,6 +165,10 @@ def remux(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT", help="The MP4 file to write.")
     ],
+    audio: Annotated[
+        bool,
+        typer.Option("--audio", help="Keep the sound of frames that follow each other."),
+    ] = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -177,22 +181,21 @@ def remux(
         raise typer.BadParameter(
             "would overwrite the file that it reads", param_hint="--output"
         )
-    from ...video.remux import plan_remux, remux_frames
-    from .files import write_file
+    from ...video.remux import plan_remux, write_remux
+    from .files import new_file
 
     with _opened(file) as (reader, built):
-        chosen = choose_frames(parts, built.index)
-        data = remux_frames(built.index, chosen, reader)
-        plan = plan_remux(built.index, chosen)
+        plan = plan_remux(built.index, choose_frames(parts, built.index))
+        with new_file(output) as out:
+            size = write_remux(plan, reader, out, audio=audio)
         source_bytes = reader.size
-    write_file(output, data)
     Printer(as_json=as_json).facts(
         {
             "path": str(output),
-            "frames": len(chosen),
+            "frames": len(plan.frames),
             "samples": sum(len(run.samples) for run in plan.runs),
             "strategy": plan.strategy,
-            "bytes": len(data),
+            "bytes": size,
             "source_bytes": source_bytes,
         }
     )

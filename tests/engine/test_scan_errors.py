@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import av
 import hypothesis.strategies as st
 import pyarrow as pa
 import pytest
@@ -260,17 +262,19 @@ def test_a_stream_that_changes_size_needs_a_size(
     assert sized.to_table()["f"].to_pylist()[0]["frame_shape"] == [20, 30, 3]
 
 
-def test_sound_of_a_remux_is_refused_by_name(
+def test_sound_of_frames_with_gaps_is_refused_by_name(
     tmp_path: Path, clip: Callable[[str], bytes]
 ) -> None:
     db = Marey(tmp_path)
     table = db.project("p").create_table("clips", key_schema={"clip_id": pa.int64()})
     table.write({"clip_id": [1], "video": [se.Video(se.Blob(clip("quicktime")))]})
-    with pytest.raises(UnsupportedError, match=r"^video.remux: audio .* sound is not carried"):
-        db.scan({"mp4": se.video.remux(table["video"], [0], audio=True)})
     wanted = table["clip_id"] == 1
-    scan = db.scan({"mp4": se.video.remux(table["video"], [0], audio=wanted)})
-    with pytest.raises(UnsupportedError, match=r"clip_id=1.*sound is not carried"):
+    scan = db.scan({"mp4": se.video.remux(table["video"], [0, 2, 3], audio=wanted)})
+    with pytest.raises(UnsupportedError, match=r"clip_id=1.*after 0 comes 2\. Sound is kept"):
         scan.to_table()
+    scan = db.scan({"mp4": se.video.remux(table["video"], [2, 3, 4], audio=wanted)})
+    (row,) = scan.to_table().to_pylist()
+    with av.open(BytesIO(row["mp4"])) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
     with pytest.raises(FrameRangeError, match=r"^video.remux: frame_indices must be a list of"):
         db.scan({"mp4": se.video.remux(table["video"], [])})

@@ -248,7 +248,6 @@ def test_a_string_that_is_no_number_is_named(condition: str, db: Marey) -> None:
         ("video_read(video, pixel_format => 'rgb')", QueryError, "one of 'rgb24'"),
         ("video_read(video, [0], 20000)", QueryError, "at most 16384, found 20000"),
         ("video_remux(video, [])", FrameRangeError, "frame_indices must be a list of at"),
-        ("video_remux(video, audio => true)", UnsupportedError, "sound is not carried over"),
         ("video_every(video, 0)", QueryError, "fps must be finite and above 0"),
         ("video_at(video, 0, 'before')", QueryError, "mode must be one of 'floor'"),
         ("video_range(video, 0, 9, 0)", QueryError, "step must be other than 0"),

@@ -69,7 +69,8 @@ def _use(index: FrameIndex, data: bytes, salt: int) -> None:
             except MareyError:
                 pass
         with suppress(MareyError):
-            remux_frames(index, np.array(frames, np.int64), reader)
+            audio = len(frames) != 2
+            remux_frames(index, np.array(frames, np.int64), reader, audio=audio)
     for bad in ([k], [-1], [1 << 62], []):
         try:
             plan_read(index, np.array(bad, np.int64))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from marey.video.h264.nal import NAL_PPS, NAL_SEI, NAL_SPS
 from marey.video.index.frames import (
     ContainerColour,
+    Display,
     FrameIndex,
     ParameterSets,
     PictureFormat,
@@ -101,6 +102,17 @@ def _index(
         nal_length_size=chance.choice((0, 1, 2, 4)),
         source_bytes=int((offset + size).max()) + chance.randint(0, 100),
         colour=chance.choice((None, ContainerColour(chance.randint(0, 14), narrow))),
+        display=chance.choice((None, _display(chance))),
+    )
+
+
+def _display(chance: Random) -> Display:
+    a, b, u, c, d, v, x, y, w = _column(chance, 9, 31).tolist()
+    return Display(
+        matrix=(a, b, u, c, d, v, x, y, w),
+        width=chance.getrandbits(32) / 65536,
+        height=chance.getrandbits(32) / 65536,
+        entry_boxes=chance.randbytes(chance.choice((0, 16, 300))),
     )
 
 

@@ -288,6 +288,7 @@ class IndexBuilder:
             timebase=annexb_timing(rate),
             picture_size=None,
             colour=None,
+            display=None,
         )
         # Nothing in the stream says when a frame is shown: one a tick, in display order.
         sample, _ = present_frames(track, self._order())
@@ -332,6 +333,7 @@ class IndexBuilder:
             nal_length_size=track.nal_length_size,
             source_bytes=source_bytes,
             colour=container_colour(track.colour),
+            display=track.display,
         )
 
     def _decode_from(self, flags: Flags) -> np.ndarray[tuple[int], np.dtype[np.int32]]:

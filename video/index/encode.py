@@ -27,10 +27,11 @@ from .columns import (
     zigzag,
 )
 from .frames import ContainerColour, Flags, FrameIndex, Int64s, SampleFlag
+from .stored_display import pack_display, unpack_display
 from .stored_sets import pack_sets, unpack_sets
 
 MAGIC = b"MFIX"
-VERSION = 1
+VERSION = 2
 _HEAD = struct.Struct("<4sBBBBIIIIIIqqqq")
 _CONTAINERS = ("mp4", "annexb")
 _LEVEL = 9
@@ -76,7 +77,7 @@ def encode_index(index: FrameIndex) -> bytes:
         zigzag(index.bottom_order_delta),
     )
     body = b"".join(pack_column(column) for column in columns)
-    body += pack_sets(index.parameter_sets)
+    body += pack_sets(index.parameter_sets) + pack_display(index.display)
     if len(body) > _MOST_BODY_BYTES:
         raise UnsupportedError(f"a frame index of {len(body)} bytes, before it is compressed")
     compressed = pa.Codec("zstd", compression_level=_LEVEL).compress(body, asbytes=True)
@@ -152,6 +153,7 @@ def decode_index(blob: bytes | memoryview | pa.Buffer) -> FrameIndex:
     ordered_counts = from_second_differences(unzigzag(body.column(n)))
     bottom_delta = unzigzag(body.column(n))
     sets = unpack_sets(body, sets_count)
+    display = unpack_display(body) if version > 1 else None
     body.finish()
 
     require(container < len(_CONTAINERS), f"unknown container {container}")
@@ -185,6 +187,7 @@ def decode_index(blob: bytes | memoryview | pa.Buffer) -> FrameIndex:
         nal_length_size=nal_length_size,
         source_bytes=source_bytes,
         colour=_colour(colour),
+        display=display,
     )
 
 

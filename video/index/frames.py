@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import FrameRangeError
+from ..mp4.headers import Matrix
 from ..timing import Timebase
 
 Int64s = npt.NDArray[np.int64]
@@ -84,6 +85,23 @@ class ContainerColour:
     """From RGB to luma and chroma, by ITU-T H.273, 0 to 14; 2 is unspecified."""
     full_range: bool
     """Whether samples use all their values, and not those of video only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """How a container says that pictures are shown: for files that are made of the clip.
+
+    Frames are decoded as they are coded; nothing of this changes a pixel.
+    """
+
+    matrix: Matrix
+    """How pictures are turned and placed: that of the track, then that of the movie."""
+    width: float
+    """Columns on the screen before the matrix, in 1/65536; 0 where it is not said."""
+    height: float
+    """Rows on the screen before the matrix."""
+    entry_boxes: bytes
+    """Boxes of the sample entry, whole: pixel aspect, colours, clean aperture and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +171,8 @@ class FrameIndex:
     """Bytes of the whole source."""
     colour: ContainerColour | None
     """What the container says of colours, if it does."""
+    display: Display | None = None
+    """How the container says that pictures are shown; None: as they are coded."""
 
     @property
     def sample_count(self) -> int:

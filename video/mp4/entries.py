@@ -19,6 +19,11 @@ _VISUAL_HEADER = 78
 _PASP_BYTES = 8
 _COLR_BYTES = 10  # of nclc; nclx has one more
 _UNKNOWN_SCHEME = "unknown scheme"
+# Aspect, colours, clean aperture, field order, light levels, stereo and projection.
+_DISPLAY_BOXES = frozenset(
+    {"pasp", "colr", "clap", "fiel", "gama", "mdcv", "clli", "st3d", "sv3d"}
+)
+_MOST_DISPLAY_BYTES = 4096
 
 _H264 = (
     "avc1 avc2 avc3 avc4 dva1 dvav avlg xalg aivx AVin rv64 "
@@ -58,6 +63,8 @@ class SampleDescription:
     """Horizontal and vertical spacing of pixels (pasp)."""
     colour: Colour | None = None
     """Colour as stated (colr of type nclx or nclc)."""
+    display_boxes: bytes = b""
+    """The boxes that say how pictures are shown, such as pasp and colr, as they lie there."""
     protection: str | None = None
     """Scheme of the encryption, such as `cenc`; None where samples lie in the clear."""
 
@@ -116,8 +123,19 @@ def _parse_visual(entry: Box) -> SampleDescription:
         height=height,
         pixel_aspect=_parse_pasp(boxes["pasp"][0]) if "pasp" in boxes else None,
         colour=next(filter(None, map(_parse_colr, boxes.get("colr", ()))), None),
+        display_boxes=_display_boxes(entry),
         protection=protection,
     )
+
+
+def _display_boxes(entry: Box) -> bytes:
+    """What players and editors are told of a picture's look, but its coding; of sane size."""
+    found = b""
+    for box in entry.children(after=_VISUAL_HEADER):
+        room = _MOST_DISPLAY_BYTES - len(found)
+        if box.type in _DISPLAY_BOXES and len(box.body) + _ENTRY_HEADER <= room:
+            found += _raw(box)
+    return found
 
 
 def _parse_sinf(sinf: Box, entry_format: str) -> tuple[str, str]:
@@ -166,6 +184,7 @@ def build_avc_entry(
     entry_format: str = "avc1",
     pixel_aspect: tuple[int, int] | None = None,
     colour: Colour | None = None,
+    display_boxes: bytes = b"",
 ) -> bytes:
     """A sample entry of H.264 (ISO/IEC 14496-15, 5.4.2).
 
@@ -176,6 +195,7 @@ def build_avc_entry(
         entry_format: `avc1`, or `avc3` where samples may hold parameter sets.
         pixel_aspect: Horizontal and vertical spacing, where pixels are not square.
         colour: What the colours mean, where it is known.
+        display_boxes: Boxes out of another entry, whole, instead of those two.
     """
     boxes = [build_box("avcC", avcc)]
     if colour is not None:
@@ -184,6 +204,7 @@ def build_avc_entry(
         boxes.append(build_box("colr", b"nclx", fields, (full_range << 7).to_bytes(1)))
     if pixel_aspect is not None:
         boxes.append(build_box("pasp", *(spacing.to_bytes(4) for spacing in pixel_aspect)))
+    boxes.append(display_boxes)
     return build_box(
         entry_format,
         bytes(6),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...errors import BoxError
+from ..bits.cursor import Cursor
 from .box import Box, build_full_box
 
 Matrix = tuple[int, int, int, int, int, int, int, int, int]
@@ -13,9 +14,12 @@ IDENTITY_MATRIX: Matrix = (0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 """Pictures are shown as they are coded: neither turned nor scaled."""
 
 UNDETERMINED_LANGUAGE = "und"
+_BEFORE_MATRIX = 16
 _TRACK_ENABLED = 1
 _TRACK_IN_MOVIE = 2
 _FIXED_POINT = 1 << 16
+# Of the three columns of a matrix: 16.16 and 16.16, then 2.30.
+_FRACTION_BITS = ((0, 16), (1, 16), (2, 30))
 _INT64_MAX = (1 << 63) - 1
 # Editors cut films into some thousands of pieces.
 _MAX_EDITS = 1 << 14
@@ -31,6 +35,8 @@ class MovieHeader:
     """Ticks a second of movie time, at least 1."""
     duration_ticks: int
     """Length of the presentation; 0 where it is not known."""
+    matrix: Matrix = IDENTITY_MATRIX
+    """How all pictures are turned and placed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,12 @@ def parse_mvhd(box: Box) -> MovieHeader:
     cursor.skip(16 if version == 1 else 8, "creation and modification time")
     timescale = _parse_timescale(cursor.i32())
     duration = cursor.u64() if version == 1 else cursor.u32()
-    return MovieHeader(timescale, _known(duration, version))
+    matrix = IDENTITY_MATRIX
+    # How pictures look is no reason to refuse a box that ends early.
+    if cursor.remaining >= _BEFORE_MATRIX + 36:
+        cursor.skip(_BEFORE_MATRIX, "rate, volume and reserved")
+        matrix = _parse_matrix(cursor)
+    return MovieHeader(timescale, _known(duration, version), matrix)
 
 
 def build_mvhd(header: MovieHeader, *, next_track_id: int) -> bytes:
@@ -97,7 +108,7 @@ def build_mvhd(header: MovieHeader, *, next_track_id: int) -> bytes:
         (0x10000).to_bytes(4),  # rate 1.0
         (0x0100).to_bytes(2),  # volume 1.0
         bytes(10),
-        _build_matrix(IDENTITY_MATRIX),
+        _build_matrix(header.matrix),
         bytes(24),
         next_track_id.to_bytes(4),
     )
@@ -111,13 +122,13 @@ def parse_tkhd(box: Box) -> TrackHeader:
     cursor.skip(4, "reserved")
     duration = cursor.u64() if version == 1 else cursor.u32()
     cursor.skip(16, "reserved, layer, group and volume")
-    a, b, u, c, d, v, x, y, w = (cursor.i32() for _ in range(9))
+    matrix = _parse_matrix(cursor)
     width, height = cursor.u32(), cursor.u32()
     return TrackHeader(
         track_id=track_id,
         enabled=bool(flags & _TRACK_ENABLED),
         duration_ticks=_known(duration, version),
-        matrix=(a, b, u, c, d, v, x, y, w),
+        matrix=matrix,
         width=width / _FIXED_POINT,
         height=height / _FIXED_POINT,
     )
@@ -223,6 +234,27 @@ def _known(duration: int, version: int) -> int:
 
 def _version_for(duration: int) -> int:
     return 0 if duration < _UNKNOWN_DURATION[0] else 1
+
+
+def combine(first: Matrix, then: Matrix) -> Matrix:
+    """One matrix for two, one after the other, rounded as libavformat does it.
+
+    >>> combine(IDENTITY_MATRIX, (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30))
+    (0, 65536, 0, -65536, 0, 0, 0, 0, 1073741824)
+    """
+    entries = [
+        sum(first[3 * row + k] * then[3 * k + column] >> shift for k, shift in _FRACTION_BITS)
+        for row in range(3)
+        for column in range(3)
+    ]
+    # As a sum in 32 bits: what leaves them is nonsense, and stays it.
+    a, b, u, c, d, v, x, y, w = ((e + (1 << 31)) % (1 << 32) - (1 << 31) for e in entries)
+    return a, b, u, c, d, v, x, y, w
+
+
+def _parse_matrix(cursor: Cursor) -> Matrix:
+    a, b, u, c, d, v, x, y, w = (cursor.i32() for _ in range(9))
+    return a, b, u, c, d, v, x, y, w
 
 
 def _build_matrix(matrix: Matrix) -> bytes:

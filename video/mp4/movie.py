@@ -95,6 +95,8 @@ class Movie:
     """Length of the presentation as stated, 0 where it is not."""
     tracks: tuple[Track, ...]
     """In file order."""
+    matrix: Matrix = IDENTITY_MATRIX
+    """How all pictures are turned and placed, after what their track says."""
 
 
 def read_movie(reader: Reader, *, handlers: Collection[str] = _MEDIA) -> Movie:
@@ -158,7 +160,7 @@ def read_movie(reader: Reader, *, handlers: Collection[str] = _MEDIA) -> Movie:
             ends, found.moofs, sidxs, file_size=reader.size, mfra_bytes=found.mfra_bytes
         )
         tracks = [replace(t, samples=s) for t, s in zip(tracks, samples, strict=True)]
-    return Movie(header.timescale, header.duration_ticks, tuple(tracks))
+    return Movie(header.timescale, header.duration_ticks, tuple(tracks), header.matrix)
 
 
 def _parse_trak(trak: Box, movie_timescale: int, file_size: int) -> tuple[Track, TrackTables]:

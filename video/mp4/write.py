@@ -262,9 +262,17 @@ def _build_stbl(track: TrackSpec, places: Int64s, *, wide: bool) -> bytes:
     if sync is not None and not bool(sync.all()):
         boxes.append(build_stss(np.flatnonzero(sync) + 1))
     boxes.append(build_stsc(stsc))
-    boxes.append(build_stsz(SampleSizes(len(track.sizes), 0, track.sizes)))
+    boxes.append(build_stsz(_stsz(track.sizes)))
     boxes.append(build_stco(places[starts], wide=wide))
     return build_box("stbl", *boxes)
+
+
+def _stsz(sizes: Int64s) -> SampleSizes:
+    """One size for all where they agree: uncompressed sound has a sample for each moment."""
+    constant = int(sizes[0]) if len(sizes) else 0
+    if constant and bool((sizes == constant).all()):
+        return SampleSizes(len(sizes), constant, np.empty(0, np.int64))
+    return SampleSizes(len(sizes), 0, sizes)
 
 
 def _chunks(track: TrackSpec, places: Int64s) -> tuple[Int64s, SampleToChunk]:

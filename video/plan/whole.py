@@ -35,12 +35,7 @@ def plan_whole(index: FrameIndex, targets: Int64s) -> list[SampleRun]:
         BitstreamError: A target's run leads through a sample whose headers are damaged, or a
             reference that it depends on was lost.
     """
-    lost = targets[(index.flags[targets] & SampleFlag.LOST) != 0]
-    if len(lost):
-        raise BitstreamError(
-            f"sample {int(lost[0])} depends on a reference picture that the stream "
-            "does not hold"
-        )
+    refuse_lost(index, targets)
     open_runs: dict[bool, _Open] = {}
     done: list[_Open] = []
     for start, its_targets in split_targets(targets, index.decode_from[targets]):
@@ -58,6 +53,20 @@ def plan_whole(index: FrameIndex, targets: Int64s) -> list[SampleRun]:
             open_runs[unclosed] = run = _Open(start, end, its_targets)
             done.append(run)
     return [plan_whole_from(index, run.start, np.array(sorted(run.targets))) for run in done]
+
+
+def refuse_lost(index: FrameIndex, targets: Int64s) -> None:
+    """Refuse pictures that no decoding of the stream gives exactly.
+
+    Raises:
+        BitstreamError: Naming the first.
+    """
+    lost = targets[(index.flags[targets] & SampleFlag.LOST) != 0]
+    if len(lost):
+        raise BitstreamError(
+            f"sample {int(lost[0])} depends on a reference picture that the stream "
+            "does not hold"
+        )
 
 
 @dataclass(slots=True)

@@ -101,6 +101,19 @@ def test_remux_shows_those_frames_and_no_others(marey: Marey, file: Path, truth)
     assert shown == [truth("open_gop")[number].planes for number in (0, 8, 16)]
 
 
+def test_remux_keeps_the_sound_if_asked(marey: Marey, clips_folder: Path) -> None:
+    words = ("video", "remux", clips_folder / "plain_2.mov", "-o", "cut.mp4", "--frames")
+    for audio, kinds in ((False, ["video"]), (True, ["video", "audio"])):
+        assert marey(*words, "5:15", *["--audio"] * audio).code == 0
+        with av.open("cut.mp4") as container:
+            assert [stream.type for stream in container.streams] == kinds
+    before = Path("cut.mp4").read_bytes()
+    ended = marey(*words, "5,7", "--audio")
+    assert (ended.code, ended.out) == (1, "")
+    assert "after 5 comes 7" in ended.err
+    assert Path("cut.mp4").read_bytes() == before
+
+
 def planes(frame: av.VideoFrame) -> bytes:
     return frame.to_ndarray().tobytes()
 

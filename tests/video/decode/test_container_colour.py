@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from marey.tests.support.remaking import remade
 from marey.video.decode.frame import PixelFormat, PixelOutput
 from marey.video.decode.isolated import IsolatedDecoderPool
 from marey.video.decode.pool import DecoderPool
@@ -17,9 +18,7 @@ from marey.video.index.build import build_frame_index
 from marey.video.index.frames import ContainerColour
 from marey.video.mp4.entries import build_avc_entry
 from marey.video.mp4.movie import read_movie
-from marey.video.mp4.write import TrackSpec, build_mp4
 from marey.video.plan import plan_read
-from marey.video.remux import remux_frames
 from marey.video.source import BytesReader
 
 FRAMES = [0, 7, 3]
@@ -29,25 +28,10 @@ COLOURS = [(2, 2, 1, False), (1, 1, 1, True), (9, 16, 9, False), (2, 2, 6, True)
 def with_colour(data: bytes, colour: tuple[int, int, int, bool] | None) -> bytes:
     """The clip in a file whose sample entry states colours."""
     (track,) = read_movie(BytesReader(data)).tracks
-    samples = track.samples
     avcc = track.descriptions[0].avcc
     assert avcc is not None
     entry = build_avc_entry(bytes(avcc), width=160, height=96, colour=colour)
-    spec = TrackSpec(
-        descriptions=(entry,),
-        timescale=track.timescale,
-        sizes=samples.size,
-        durations_ticks=samples.duration_ticks,
-        composition_offsets_ticks=samples.composition_offset_ticks,
-        sync=samples.sync,
-        edits=(),
-        width=160,
-        height=96,
-    )
-    places = zip(samples.offset.tolist(), samples.size.tolist(), strict=True)
-    layout = build_mp4([spec], timescale=track.timescale)
-    payload = b"".join(data[at : at + size] for at, size in places)
-    return layout.head + layout.mdat_header + payload
+    return remade(data, descriptions=(entry,))
 
 
 def by_ffmpeg(data: bytes, pixel_format: str) -> list[bytes]:
@@ -81,11 +65,3 @@ def test_pixels_follow_the_container(
     truth = by_ffmpeg(data, pixel_format)
     for frame in batch:
         assert frame.data.tobytes() == truth[frame.frame_index]
-
-
-def test_a_remuxed_clip_keeps_them(clip: Callable[[str], bytes]) -> None:
-    data = with_colour(clip("closed_gops"), (1, 1, 1, True))
-    index = build_frame_index(BytesReader(data)).index
-    file = remux_frames(index, np.array(FRAMES), BytesReader(data))
-    truth = by_ffmpeg(data, "rgb24")
-    assert by_ffmpeg(file, "rgb24") == [truth[k] for k in sorted(FRAMES)]

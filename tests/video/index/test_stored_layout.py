@@ -25,7 +25,7 @@ class Page:
     def __init__(self, blob: bytes) -> None:
         # Head, 64 bytes
         assert blob[:4] == b"MFIX"
-        assert blob[4] == 1
+        assert blob[4] == 2
         self.container = ("mp4", "annexb")[blob[5]]
         self.nal_length_size = blob[6]
         self.colour = (blob[7] % 128 - 1, blob[7] >= 128) if blob[7] else None
@@ -43,6 +43,11 @@ class Page:
         orders, bottoms = self.signed(n), self.signed(n)
         nals = [self.take(self.u(2)) for _ in range(self.u(4))]
         self.states = [self.state(nals) for _ in range(p)]
+        self.display = None
+        if self.u(1):
+            matrix = tuple(self.u(4) for _ in range(9))
+            width, height = self.u(4), self.u(4)
+            self.display = (matrix, width, height, self.take(self.u(2)))
         assert self.at == len(self.body)
 
         self.size, self.flags, self.long_term, self.bottom = size, flags, long_term, bottoms
@@ -110,6 +115,16 @@ def assert_read_by_the_page(index: FrameIndex) -> None:
     assert page.last_duration == index.last_duration_ticks
     colour = index.colour
     assert page.colour == (colour and (colour.matrix_coefficients, colour.full_range))
+    display = index.display
+    assert page.display == (
+        display
+        and (
+            tuple(entry % 2**32 for entry in display.matrix),
+            display.width * 65536,
+            display.height * 65536,
+            display.entry_boxes,
+        )
+    )
     assert (page.numerator, page.denominator) == (
         index.timebase.numerator,
         index.timebase.denominator,

@@ -52,9 +52,38 @@ def test_avc_entries(
     )
     assert described(entry) == (
         SampleDescription(
-            entry_format, "h264", entry, avcc, width, height, pixel_aspect, colour, None
+            entry_format,
+            "h264",
+            entry,
+            avcc,
+            width,
+            height,
+            pixel_aspect,
+            colour,
+            entry[entry.index(b"avcC") + 4 + len(avcc) :],
         ),
     )
+    display_boxes = described(entry)[0].display_boxes
+    same = build_avc_entry(
+        avcc,
+        width=width,
+        height=height,
+        entry_format=entry_format,
+        display_boxes=display_boxes,
+    )
+    assert same == entry
+
+
+def test_boxes_about_how_pictures_look_are_kept_whole_or_not_at_all() -> None:
+    kept = (
+        build_box("pasp", bytes(8)),
+        build_box("clap", bytes(32)),
+        build_box("st3d", b"abcde"),
+    )
+    other = build_box("btrt", bytes(12)), build_box("colr", bytes(5000))
+    boxes = [kept[0], other[0], kept[1], other[1], kept[2]]
+    (found,) = described(visual("avc1", build_box("avcC", b"record"), *boxes))
+    assert found.display_boxes == b"".join(kept)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 """mvhd, tkhd, mdhd, hdlr and elst."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from marey.errors import BoxError
-from marey.video.mp4.box import build_full_box, parse_box
+from marey.video.mp4.box import build_box, build_full_box, parse_box
 from marey.video.mp4.headers import (
     IDENTITY_MATRIX,
     Edit,
@@ -36,13 +37,15 @@ matrices = st.tuples(*[int32s] * 9)
 pixels = st.integers(0, (1 << 32) - 1).map(lambda fixed: fixed / 65536)
 
 
-@given(st.builds(MovieHeader, timescales, durations))
+@given(st.builds(MovieHeader, timescales, durations, matrices))
 def test_mvhd(assert_round_trip: RoundTrip, header: MovieHeader) -> None:
     def build(value: MovieHeader) -> bytes:
         return build_mvhd(value, next_track_id=2)
 
-    # What stands behind the duration does not matter here, and may be missing.
+    # What stands behind the duration may be missing.
     assert_round_trip(header, build, parse_mvhd, refuses_cuts=False)
+    cut = build_box("mvhd", bytes(parse_box(build(header)).body)[:40])
+    assert parse_mvhd(parse_box(cut)) == replace(header, matrix=IDENTITY_MATRIX)
 
 
 @given(st.integers(0, (1 << 32) - 1), st.booleans(), durations, matrices, pixels, pixels)
