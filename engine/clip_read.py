@@ -131,7 +131,7 @@ class ClipRead:
                 continue
             worth = max(1, int(read.plan.seconds / _WORTH_A_THREAD_SECONDS))
             for runs in _shares(read.plan.runs, min(parts, worth)):
-                part = PlannedRead(replace(read.plan, runs=runs), read.places)
+                part = read if len(runs) == len(read.plan.runs) else self._part(read, runs)
                 yield partial(self._decode, part, buffers, pixels)
 
     def _plan(self, places: Places, force: Strategy | None = None) -> PlannedRead:
@@ -148,12 +148,11 @@ class ClipRead:
     def _decode(
         self, read: PlannedRead, buffers: Sequence[memoryview], pixels: memoryview
     ) -> None:
-        """Decode some runs of a plan into their places."""
-        served = self._served(read)
+        """Decode a plan into its places."""
         try:
-            self._deliver(PlannedRead(read.plan, served), buffers, pixels)
+            self._deliver(read, buffers, pixels)
         except MareyError:
-            for own in self._by_row(served):
+            for own in self._by_row(read.places):
                 self._decode_alone(own, pixels)
 
     def _decode_alone(self, places: Places, pixels: memoryview) -> None:
@@ -196,11 +195,12 @@ class ClipRead:
             raise buffers
         self._deliver(read, buffers, pixels)
 
-    def _served(self, read: PlannedRead) -> Places:
-        """The places that the plan's runs fill."""
+    def _part(self, read: PlannedRead, runs: tuple[DecodeRun, ...]) -> PlannedRead:
+        """Some runs of a plan, and the places that they fill."""
         samples = self.index.frame_sample[read.places.frame]
-        targets = np.concatenate([run.targets for run in read.plan.runs])
-        return read.places.where(np.isin(samples, targets))
+        targets = np.concatenate([run.targets for run in runs])
+        places = read.places.where(np.isin(samples, targets))
+        return PlannedRead(replace(read.plan, runs=runs), places)
 
     def _deliver(
         self, read: PlannedRead, buffers: Sequence[memoryview], pixels: memoryview

@@ -25,6 +25,10 @@ _WINDOWS_AT_ONCE = 5
 """What the budget has room for: two with the consumer (one is let go when the next is there),
 two being decoded, and one being fetched."""
 
+_SHARE_OF_FRAMES = 0.75
+"""What frames may take of a window; the rest is for the media and the indexes that they come
+from. A window that costs more is planned again in halves."""
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -133,7 +137,8 @@ def _windows(result: SmallResult, kit: Kit, pace: Pace, max_row_bytes: int) -> I
         return Window(Rows(rows.batch, [cells]), kit)
 
     checked = _checked_rows(result, kit, max_row_bytes)
-    for rows in cut_rows(checked, most_bytes=share, most_rows=pace.batch_rows):
+    frames_share = int(share * _SHARE_OF_FRAMES)
+    for rows in cut_rows(checked, most_bytes=frames_share, most_rows=pace.batch_rows):
         begin = perf_counter()
         planned = list(plan_rows(rows, plan, most_bytes=share))
         kit.context.metrics.add(plan_seconds=perf_counter() - begin)

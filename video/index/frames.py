@@ -225,6 +225,11 @@ class FrameIndex:
         return self.reference_start.tolist(), self.references.tolist()
 
     @cached_property
+    def has_long_term(self) -> bool:
+        """Whether any sample has a long-term reference."""
+        return bool(self.long_term.any())
+
+    @cached_property
     def has_bottom_order_delta(self) -> bool:
         """Whether the two fields of any picture have different order counts."""
         return bool(self.bottom_order_delta.any())

@@ -58,6 +58,8 @@ def can_rewrite(index: FrameIndex, samples: Int64s) -> bool:
 
 def _keeps_reference_kinds(index: FrameIndex, samples: Int64s) -> bool:
     """Whether each reference is of one kind, short-term or long-term, for all its users."""
+    if not index.has_long_term:
+        return True
     kinds: dict[int, bool] = {}
     for references in _references(index, samples).values():
         for reference, long_term in references:
