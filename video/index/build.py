@@ -176,6 +176,8 @@ class IndexBuilder:
         self._note_parameter_sets(i, first)
         if first.nal_ref_idc:
             flags |= SampleFlag.REFERENCE
+        if len(headers) > 1:
+            flags |= SampleFlag.SLICED
         buffer = self._buffer
         gap_frames = buffer.gap_frames
         picture = buffer.start_picture(first, i)

@@ -59,6 +59,8 @@ class SampleFlag:
     LOST: Final = 256
     """It depends, directly or not, on a reference that the stream does not hold: a decoder
     makes something up, and no frame of it is exact."""
+    SLICED: Final = 512
+    """Its picture comes in several slices, each with a header of its own to rewrite."""
 
 
 @dataclass(frozen=True, slots=True)
