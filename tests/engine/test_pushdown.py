@@ -111,7 +111,7 @@ def test_the_tree_means_what_the_sql_means(condition: str, stored: lance.LanceDa
 
 
 def test_a_conjunct_that_lance_cannot_say_is_left_out() -> None:
-    when = pa.scalar(7, pa.timestamp("ns"))
+    when = pa.scalar(7, pa.duration("ns"))
     expression = (pc.field("id") > 3) & (pc.field("when") == when)
     tree = read_expression(expression)
     assert tree is not None
