@@ -7,6 +7,7 @@ Each class also derives from the builtin that fits: `except LookupError` works.
     MareyError
     ├── VideoError (ValueError)                  the bytes of a video
     │   ├── CorruptVideoError                    break the rules of their format
+    │   │   ├── SourceChangedError               of a reference: not those that were indexed
     │   │   ├── BoxError                         ... in the MP4 structure
     │   │   └── BitstreamError                   ... in the H.264 stream
     │   ├── DecodeError                          parse, but the decoder gave no exact frame
@@ -52,6 +53,7 @@ __all__ = [
     "NotFoundError",
     "QueryError",
     "RowTooLargeError",
+    "SourceChangedError",
     "SourceNotFoundError",
     "StorageError",
     "TableExistsError",
@@ -76,6 +78,10 @@ class VideoError(MareyError, ValueError):
 
 class CorruptVideoError(VideoError):
     """The bytes break the rules of the format that they claim to be."""
+
+
+class SourceChangedError(CorruptVideoError):
+    """The file or object that a row refers to is another than the one that was indexed."""
 
 
 class BoxError(CorruptVideoError):

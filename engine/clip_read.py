@@ -15,10 +15,17 @@ from functools import partial
 
 import numpy as np
 
-from ..errors import MareyError, VideoError
+from ..errors import MareyError, NotFoundError, SourceChangedError, VideoError
 from ..video.decode.frame import PixelOutput
 from ..video.index.frames import FrameIndex, Int64s
-from ..video.plan import DecodeRun, ReadPlan, Strategy, plan_read
+from ..video.plan import (
+    DecodeRun,
+    ReadPlan,
+    SourceCost,
+    Strategy,
+    estimate_fetches,
+    plan_read,
+)
 from .fault import Fault, first_bad_frame
 from .media import ClipRanges, Fetched, Media, ReadEstimate
 
@@ -111,6 +118,8 @@ class ClipRead:
                 requests=len(plan.ranges),
                 runs=tuple((run.strategy, len(run.samples)) for run in plan.runs),
                 index=self.index,
+                kind=self.media.kind(self.table, self.row),
+                options=estimate_fetches(self.index, _samples(plan), self._cost()),
             )
 
     def tasks(
@@ -124,6 +133,10 @@ class ClipRead:
             parts: How many threads to share each read out to, at most.
         """
         for read, buffers in zip(self.reads, fetched, strict=True):
+            if isinstance(buffers, NotFoundError | SourceChangedError):
+                for own in self._by_row(read.places):
+                    self._fail(own, buffers, None)
+                continue
             if isinstance(buffers, MareyError):
                 # One range that cannot be read: perhaps not every row needs it.
                 for own in self._by_row(read.places):
@@ -134,13 +147,16 @@ class ClipRead:
                 part = read if len(runs) == len(read.plan.runs) else self._part(read, runs)
                 yield partial(self._decode, part, buffers, pixels)
 
+    def _cost(self) -> SourceCost:
+        return self.media.cost(self.table, self.row)
+
     def _plan(self, places: Places, force: Strategy | None = None) -> PlannedRead:
-        plan = plan_read(self.index, places.frame, cost=self.media.cost, force=force)
+        plan = plan_read(self.index, places.frame, cost=self._cost(), force=force)
         return PlannedRead(plan, places)
 
     def _cannot_plan(self, frames: Int64s) -> bool:
         try:
-            plan_read(self.index, frames, cost=self.media.cost)
+            plan_read(self.index, frames, cost=self._cost())
         except VideoError:
             return True
         return False
@@ -226,6 +242,12 @@ class ClipRead:
     def _fail(self, places: Places, error: MareyError, frame: int | None) -> None:
         for row in np.unique(places.row).tolist():
             self.found.append((row, Fault(error, frame)))
+
+
+def _samples(plan: ReadPlan) -> Int64s:
+    """What a plan decodes, each sample once."""
+    own = [run.samples for run in plan.runs]
+    return np.unique(np.concatenate(own)) if own else np.empty(0, np.int64)
 
 
 def _shares(runs: Sequence[DecodeRun], count: int) -> Iterator[tuple[DecodeRun, ...]]:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import operator
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
 from ..errors import ConfigError
-from ..video.plan import SourceCost
+from ..storage.addresses import SourceKind
+from ..video.plan import LOCAL, OBJECT_STORE, WEB, SourceCost
 
 _MIB = 1 << 20
+
+USUAL_COSTS: Mapping[SourceKind, SourceCost] = {
+    "file": LOCAL,
+    "s3": OBJECT_STORE,
+    "gs": OBJECT_STORE,
+    "az": OBJECT_STORE,
+    "http": WEB,
+}
+"""What reading costs unless it is set."""
 
 DecodeIsolation = Literal["thread", "process"]
 """Where a decoder runs."""
@@ -49,15 +60,17 @@ class EngineConfig:
     """`process`: each decoder runs in a process of its own. If a hostile stream crashes it, the
     rows that it was decoding fail, and nothing else. It costs a copy of every sample and
     frame."""
-    source_cost: SourceCost | None = None
-    """What reading media costs; by default that of a local file or of an object store."""
+    source_cost: SourceCost | Mapping[SourceKind, SourceCost] | None = field(
+        default=None, hash=False
+    )
+    """What reading media costs: everywhere, or for each kind of source that is named (`file`,
+    `s3`, `gs`, `az`, `http`). The rest is `USUAL_COSTS`."""
     progress: bool = True
     """Whether writes and `to_table` show a bar when they take long and standard error is a
     terminal."""
 
     def __post_init__(self) -> None:
-        if self.source_cost is not None and not isinstance(self.source_cost, SourceCost):
-            raise ConfigError(f"source_cost must be a SourceCost, got {self.source_cost!r}")
+        object.__setattr__(self, "source_cost", _checked_cost(self.source_cost))
         if self.decode_isolation not in get_args(DecodeIsolation):
             raise ConfigError(
                 f"decode_isolation must be 'thread' or 'process', got {self.decode_isolation!r}"
@@ -70,6 +83,36 @@ class EngineConfig:
                 continue
             least = 0 if setting.name == "index_cache_bytes" else 1
             object.__setattr__(self, setting.name, whole_number(setting.name, value, least))
+
+    def cost(self, kind: SourceKind) -> SourceCost:
+        """What reading from a kind of source costs.
+
+        >>> EngineConfig().cost("file").parallel_requests
+        1
+        """
+        match self.source_cost:
+            case None:
+                return USUAL_COSTS[kind]
+            case SourceCost():
+                return self.source_cost
+            case given:
+                return given.get(kind, USUAL_COSTS[kind])
+
+
+def _checked_cost(given: object) -> SourceCost | dict[SourceKind, SourceCost] | None:
+    if given is None or isinstance(given, SourceCost):
+        return given
+    if not isinstance(given, Mapping):
+        raise ConfigError(
+            f"source_cost must be a SourceCost, or one for each kind of source, got {given!r}"
+        )
+    for kind, cost in given.items():
+        if kind not in get_args(SourceKind) or not isinstance(cost, SourceCost):
+            raise ConfigError(
+                f"source_cost must have a SourceCost for each of {get_args(SourceKind)} that "
+                f"it names, got {kind!r}: {cost!r}"
+            )
+    return dict(given)
 
 
 def whole_number(name: str, value: object, least: int) -> int:

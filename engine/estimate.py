@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from ..video.plan import FetchShape, Strategy
+from ..storage.addresses import SourceKind
+from ..video.plan import FetchEstimate, FetchShape, Strategy
 from .context import QueryContext
 from .media import ReadEstimate
 from .requests import Slot, find_slots
@@ -20,6 +21,27 @@ from .window import SlotPlan
 
 PLANNED_ROWS = 1000
 """Rows of a result for which reads are planned."""
+
+
+@dataclass(slots=True)
+class FetchTotal:
+    """What fetching comes to by one outcome, over all reads."""
+
+    bytes_fetched: int = 0
+    """Media bytes."""
+    requests: int = 0
+    """Byte ranges."""
+    seconds: float = 0.0
+    """One read after the other, as the model of the source has it."""
+    refused: int = 0
+    """Reads for which that would be more needless bytes than the source's limit."""
+
+    def add(self, option: FetchEstimate) -> None:
+        """Count one read."""
+        self.bytes_fetched += option.bytes_fetched
+        self.requests += option.requests
+        self.seconds += option.seconds
+        self.refused += not option.is_allowed
 
 
 @dataclass(slots=True)
@@ -42,8 +64,12 @@ class SlotEstimate:
     """Samples decoded (copied, for a file) by what is done to them."""
     runs: dict[Strategy, int] = field(default_factory=dict)
     """Runs of samples that go through a decoder of their own, likewise."""
-    shapes: dict[str, int] = field(default_factory=dict)
+    shapes: dict[FetchShape, int] = field(default_factory=dict)
     """Reads by the outcome of their byte-range plan."""
+    options: dict[FetchShape, FetchTotal] = field(default_factory=dict)
+    """What all reads would come to by each outcome."""
+    kinds: dict[SourceKind, set[tuple[int, int]]] = field(default_factory=dict)
+    """The clips that are read by where they lie."""
     sources: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     """Bytes and samples of every clip that is read."""
 
@@ -58,8 +84,10 @@ class SlotEstimate:
     def _add_read(self, read: ReadEstimate) -> None:
         self.bytes_fetched += read.bytes_fetched
         self.requests += read.requests
-        shape = shape_name(read.fetch_shape, read.requests)
-        self.shapes[shape] = self.shapes.get(shape, 0) + 1
+        self.shapes[read.fetch_shape] = self.shapes.get(read.fetch_shape, 0) + 1
+        for option in read.options:
+            self.options.setdefault(option.shape, FetchTotal()).add(option)
+        self.kinds.setdefault(read.kind, set()).add(read.clip)
         for strategy, samples in read.runs:
             self.runs[strategy] = self.runs.get(strategy, 0) + 1
             self.samples[strategy] = self.samples.get(strategy, 0) + samples
@@ -76,17 +104,6 @@ class Estimate:
     """Whether these are all rows."""
     slots: tuple[SlotEstimate, ...]
     """In the order of the result."""
-
-
-def shape_name(shape: FetchShape, requests: int) -> str:
-    """The outcome of a byte-range plan, for people.
-
-    >>> shape_name("widened", 1), shape_name("widened", 3)
-    ('one span', 'several spans')
-    """
-    if shape == "widened":
-        return "one span" if requests == 1 else "several spans"
-    return "whole GOPs" if shape == "gops" else "exact ranges"
 
 
 def estimate(small: SmallResult, engine: Engine, context: QueryContext) -> Estimate:

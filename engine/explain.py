@@ -11,11 +11,16 @@
 
     frames = video.read(clips["video"], [0, 8, 16], height=64, width=64)
       rows       2, with 6 frames of 2 clips
-      fetch      exact ranges: 2 clips
+      source     file: 2 clips
+      fetch      exact: 2 reads
       decode     rewritten: 2 runs, 9 samples
                   estimated   whole clips
       bytes           8,120        45,678   17.8 %
       ...
+      fetched as          bytes   requests   milliseconds
+      exact               8,120          9           0.10   chosen: 2 reads
+      widened             9,004          4           0.05
+      GOP                20,110          4           0.06   beyond the overfetch limit: 2 reads
 """
 
 from __future__ import annotations
@@ -96,8 +101,10 @@ def _slot(slot: SlotEstimate, text: str) -> str:
         f"{strategy}: {_count(n, 'run')}, {_count(slot.samples[strategy], 'sample')}"
         for strategy, n in sorted(slot.runs.items())
     ]
+    kinds = [f"{kind}: {_count(len(own), 'clip')}" for kind, own in sorted(slot.kinds.items())]
+    facts.append(("source", "; ".join(kinds)))
     facts += [("fetch", "; ".join(reads)), (doing, "; ".join(runs))]
-    return "\n".join([_section(title, facts), *_against_whole(slot)])
+    return "\n".join([_section(title, facts), *_against_whole(slot), *_outcomes(slot)])
 
 
 def _against_whole(slot: SlotEstimate) -> Iterator[str]:
@@ -113,6 +120,20 @@ def _against_whole(slot: SlotEstimate) -> Iterator[str]:
     for name, estimated, whole in rows:
         share = "" if name == "requests" or not whole else f" {estimated / whole:>8.1%}"
         yield f"  {name:<{_LABEL}} {estimated:>14,} {whole:>14,}{share}"
+
+
+def _outcomes(slot: SlotEstimate) -> Iterator[str]:
+    """What fetching would come to by each outcome, and how many reads it was chosen for."""
+    yield f"  {'fetched as':<{_LABEL}} {'bytes':>14} {'requests':>14} {'milliseconds':>14}"
+    for shape, total in slot.options.items():
+        reads = slot.shapes.get(shape)
+        chosen = f"   chosen: {_count(reads, 'read')}" if reads else ""
+        if total.refused:
+            chosen += f"   beyond the overfetch limit: {_count(total.refused, 'read')}"
+        yield (
+            f"  {shape:<{_LABEL}} {total.bytes_fetched:>14,} {total.requests:>14,} "
+            f"{total.seconds * 1e3:>14,.2f}{chosen}"
+        )
 
 
 def _failures(context: QueryContext) -> Iterator[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import MareyError
-from ..video.plan import fetch_shape
+from ..video.plan import estimate_fetches, fetch_shape
 from ..video.plan.byte_ranges import plan_ranges
 from ..video.remux import RemuxPlan, plan_remux, write_remux
 from .fault import Fault
@@ -57,10 +57,9 @@ class FilesSlot:
         """What each file will take."""
         for row, plan in self._planned():
             index = row.index
+            cost = self._media.cost(row.table, row.row)
             fetches = [
-                plan_ranges(
-                    index.offset[run.samples], index.size[run.samples], self._media.cost
-                )
+                plan_ranges(index.offset[run.samples], index.size[run.samples], cost)
                 for run in plan.runs
             ]
             gaps = sum(fetch.gap_bytes for fetch in fetches)
@@ -73,6 +72,10 @@ class FilesSlot:
                 requests=len(ranges),
                 runs=tuple((plan.strategy, len(run.samples)) for run in plan.runs),
                 index=index,
+                kind=self._media.kind(row.table, row.row),
+                options=estimate_fetches(
+                    index, np.unique(np.concatenate([run.samples for run in plan.runs])), cost
+                ),
             )
 
     def ranges(self) -> list[ClipRanges]:
@@ -109,7 +112,8 @@ class FilesSlot:
         reader = media.reader(row.table, row.row, size=row.index.source_bytes)
         file = BytesIO()
         try:
-            write_remux(plan, reader, file, audio=row.audio, cost=media.cost)
+            cost = media.cost(row.table, row.row)
+            write_remux(plan, reader, file, audio=row.audio, cost=cost)
             self._files[i] = file.getvalue()
         except MareyError as error:
             self._faults[i] = Fault(error)

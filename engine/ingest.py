@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.types as pat
 
-from ..errors import InputError, MareyError, UnsupportedError
+from ..errors import InputError, MareyError
 from ..expressions.blob import Blob, Video
 from ..expressions.dtypes import is_video
+from ..storage.addresses import shown_uri
 from ..storage.columns import describe_key
 from ..storage.given import check_rows
-from ..storage.schema import BlobReference, VideoValue
+from ..storage.objects import Objects
+from ..storage.schema import VideoValue
 from ..video.index.build import build_frame_index
 from ..video.index.encode import encode_index
-from ..video.source import BytesReader, FileReader
+from ..video.source import BytesReader
 from .failures import prefixed
 from .progress import LONG_SECONDS, progress
+from .references import is_distant, open_reference
 from .tabular import check_values, to_arrow
 
 _WHAT = "the data to write"
+_INDEXED_AT_ONCE = 4
+"""Videos behind a network: each waits for its bytes most of the time, and holds some 16 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,12 @@ class Given:
 
 
 def prepare_rows(
-    data: Any, *, schema: pa.Schema, key_schema: pa.Schema, show_progress: bool = False
+    data: Any,
+    *,
+    schema: pa.Schema,
+    key_schema: pa.Schema,
+    objects: Objects,
+    show_progress: bool = False,
 ) -> Given:
     """Check what a write is given and index its videos; nothing is stored yet.
 
@@ -48,6 +58,7 @@ def prepare_rows(
             column already takes plain bytes too.
         schema: Of the table.
         key_schema: Its key columns.
+        objects: Reads what videos refer to.
         show_progress: Whether a terminal gets a bar if indexing takes long.
 
     Raises:
@@ -55,6 +66,8 @@ def prepare_rows(
         DuplicateKeyError: A key stands twice.
         VideoError: A video cannot be indexed; the error names column, row and key.
         UnsupportedError: Likewise.
+        SourceNotFoundError: What a video refers to is not there.
+        StorageError: It cannot be read.
     """
     stored = {field.name for field in schema if is_video(field.type)}
     table, videos = _split(data, stored)
@@ -70,10 +83,33 @@ def prepare_rows(
     ) as advance:
         for name, values in videos.items():
             column = indexed[name] = []
-            for row, value in enumerate(values):
-                column.append(None if value is None else _index(value, name, row, keys))
+            for value in _index_all(name, values, keys, objects):
+                column.append(value)
                 advance(1)
     return Given(table, indexed)
+
+
+def _index_all(
+    name: str, videos: Sequence[Video | None], keys: pa.Table, objects: Objects
+) -> Iterator[VideoValue | None]:
+    """The values of one column; those behind a network several at a time, as they wait."""
+
+    def index(row: int) -> VideoValue | None:
+        video = videos[row]
+        try:
+            return None if video is None else _index_blob(video.blob, objects)
+        except MareyError as error:
+            where = f"row {row} ({describe_key(keys, row)}), column {name!r}"
+            raise prefixed(error, where) from error
+
+    if not any(video is not None and is_distant(video.blob.uri) for video in videos):
+        yield from map(index, range(len(videos)))
+        return
+    pool = ThreadPoolExecutor(_INDEXED_AT_ONCE, thread_name_prefix="marey-index")
+    try:
+        yield from pool.map(index, range(len(videos)))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _split(data: Any, stored: set[str]) -> tuple[pa.Table, dict[str, list[Video | None]]]:
@@ -173,35 +209,16 @@ def _video(name: str, row: int, value: Any) -> Video | None:
     )
 
 
-def _index(video: Video, name: str, row: int, keys: pa.Table) -> VideoValue:
-    try:
-        return _index_blob(video.blob)
-    except MareyError as error:
-        where = f"row {row} ({describe_key(keys, row)}), column {name!r}"
-        raise prefixed(error, where) from error
-
-
-def _index_blob(blob: Blob) -> VideoValue:
-    source: bytes | BlobReference
+def _index_blob(blob: Blob, objects: Objects) -> VideoValue:
     if blob.data is not None:
         built = build_frame_index(BytesReader(blob.data))
-        source = blob.data
-    else:
-        with FileReader(_local_path(blob)) as reader:
-            if blob.size is not None and blob.size != reader.size:
-                raise InputError(
-                    f"{blob.uri} has {reader.size} bytes, size={blob.size} was given"
-                )
-            built = build_frame_index(reader)
-            source = BlobReference(blob.uri or "", reader.size)
-    return VideoValue(source, built.scalars, encode_index(built.index))
-
-
-def _local_path(blob: Blob) -> str:
-    parts = urlsplit(blob.uri or "")
-    if parts.scheme != "file":
-        # The repr leaves out what may be a secret.
-        raise UnsupportedError(
-            f"{parts.scheme}:// sources are not offered yet, only local files: {blob!r}"
-        )
-    return unquote(parts.path)
+        return VideoValue(blob.data, built.scalars, encode_index(built.index))
+    with open_reference(blob.uri or "", objects) as source:
+        if blob.size is not None and blob.size != source.reader.size:
+            raise InputError(
+                f"{shown_uri(source.uri)} has {source.reader.size} bytes, size={blob.size} was "
+                "given"
+            )
+        built = build_frame_index(source.reader)
+        reference = source.finish()
+    return VideoValue(reference, built.scalars, encode_index(built.index))

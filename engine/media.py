@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeVar
 
 from ..errors import MareyError
+from ..storage.addresses import SourceKind
 from ..video.decode.frame import PixelOutput
 from ..video.decode.run import Decoders, RunCost, decode_into
 from ..video.index.frames import FrameIndex
-from ..video.plan import DecodeRun, FetchShape, ReadPlan, SourceCost, Strategy, packets
+from ..video.plan import (
+    DecodeRun,
+    FetchEstimate,
+    FetchShape,
+    ReadPlan,
+    SourceCost,
+    Strategy,
+    packets,
+)
 from ..video.source import ByteRange
 from .context import QueryContext
 
@@ -48,6 +57,10 @@ class ReadEstimate:
     """For each run what is done to its samples, and how many there are."""
     index: FrameIndex
     """Of the clip."""
+    kind: SourceKind
+    """Where it lies."""
+    options: tuple[FetchEstimate, ...]
+    """Every way of fetching what is needed, with what it would cost."""
 
 
 Fetched = Sequence[memoryview] | MareyError
@@ -84,13 +97,12 @@ class Media:
         context: QueryContext,
         decoders: Decoders,
         *,
-        cost: SourceCost,
+        cost_of: Callable[[SourceKind], SourceCost],
         decode_threads: int,
     ) -> None:
         self._context = context
         self._decoders = decoders
-        self.cost = cost
-        """What reading costs, for planning."""
+        self._cost_of = cost_of
         self.decode_threads = decode_threads
         """How many threads will decode."""
 
@@ -98,6 +110,16 @@ class Media:
     def reports_frames(self) -> bool:
         """Whether somebody will read which frame was at fault."""
         return self._context.on_error != "raise"
+
+    def kind(self, table: int, row: int) -> SourceKind:
+        """Where a clip lies: in a table on this machine there may be clips that do not."""
+        column = self._context.column(table)
+        (kind,) = column.dataset.source_kinds(column.column, [column.row_id(row)])
+        return kind
+
+    def cost(self, table: int, row: int) -> SourceCost:
+        """What reading a clip costs, for planning."""
+        return self._cost_of(self.kind(table, row))
 
     def fetch(self, clips: Sequence[ClipRanges]) -> list[Fetched]:
         """The bytes of many clips: one read for all of a video column."""

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from ..video.decode.isolated import IsolatedDecoderPool
 from ..video.decode.pool import DecoderPool
-from ..video.plan import SourceCost
 from .config import EngineConfig
 from .context import QueryContext
 from .execute import run_jobs
@@ -40,8 +39,6 @@ class Engine:
     """Decoded frame indexes."""
     decoders: DecoderPool | IsolatedDecoderPool
     """Lend decoders."""
-    cost: SourceCost
-    """What reading media costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +115,7 @@ def _kit(result: SmallResult, engine: Engine, context: QueryContext) -> Kit:
         media=Media(
             context,
             engine.decoders,
-            cost=engine.cost,
+            cost_of=engine.config.cost,
             decode_threads=engine.config.decode_threads,
         ),
         context=context,

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from ..errors import MareyError
+from ..storage.addresses import SourceKind
 from ..video.index.frames import FrameIndex
 
 FrameGraph = bytes | memoryview | FrameIndex | MareyError | None
@@ -71,6 +72,10 @@ class Snapshot(Protocol):
 
     def frame_graphs(self, row_ids: Any, column: str) -> Sequence[FrameGraph]:
         """The frame index of each row's video."""
+        ...
+
+    def source_kinds(self, column: str, row_ids: Sequence[int]) -> list[SourceKind]:
+        """For each row where the bytes of its video lie."""
         ...
 
     def read_ranges(

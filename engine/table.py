@@ -95,6 +95,7 @@ class Table:
             data,
             schema=dataset.schema,
             key_schema=dataset.key_schema,
+            objects=self._workspace.catalog.objects,
             show_progress=self._workspace.config.progress,
         )
         version: int = dataset.write(given.table, given.videos)

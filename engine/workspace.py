@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from typing import get_args
 
 from ..errors import ExpressionError, TableNotFoundError
 from ..expressions.columns import Relation
+from ..storage.addresses import SourceKind
 from ..storage.catalog import Catalog
 from ..storage.dataset import Dataset
 from ..video.decode.isolated import IsolatedDecoderPool
 from ..video.decode.pool import DecoderPool
-from ..video.plan import LOCAL, OBJECT_STORE
 from .config import EngineConfig
 from .context import QueryContext
 from .failures import OnError
@@ -31,15 +32,15 @@ class Workspace:
         storage_options: Mapping[str, str] | None,
         config: EngineConfig,
     ) -> None:
-        self.catalog = Catalog(root, storage_options)
+        kinds: tuple[SourceKind, ...] = get_args(SourceKind)
+        in_flight = {kind: config.cost(kind).parallel_requests for kind in kinds}
+        self.catalog = Catalog(root, storage_options, in_flight=in_flight)
         self.config = config
         self._storage_options = dict(storage_options or {})
-        remote = "://" in self.catalog.root
         self.engine = Engine(
             config=config,
             indexes=IndexCache(config.index_cache_bytes),
             decoders=_decoders(config),
-            cost=config.source_cost or (OBJECT_STORE if remote else LOCAL),
         )
         self.recordings = Recordings(self.catalog, config.index_cache_bytes)
         self._open: dict[tuple[str, str], Dataset] = {}

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from ..errors import ExpressionError
+from ..storage.addresses import shown_uri
 from .literal import shown
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -61,8 +62,9 @@ class Blob:
 
         Args:
             uri: A local path (a relative one is taken from the working directory, `~` is the
-                home folder), a `file://` URI, or the URI of an object in a store, which is kept
-                as it is. A write takes local files only: stores are not offered yet.
+                home folder), or a URI: `file://`, `s3://`, `gs://`, `az://`, `http://` or
+                `https://`. The key of an object is taken as it stands. Of a web address, what
+                may be secret is not stored: a user, and what stands after the question mark.
             size: Its length in bytes, where that is known.
 
         Raises:
@@ -78,9 +80,8 @@ class Blob:
     def __repr__(self) -> str:
         if self.uri is None:
             return f"Blob(<{self.size} bytes>)"
-        # Secrets stand before an @ and after the question mark of a signed URL.
-        place = re.sub(r"//[^/]*@", "//", self.uri.partition("?")[0])
-        return f"Blob.from_uri({place!r}{'' if self.size is None else f', size={self.size}'})"
+        size = "" if self.size is None else f", size={self.size}"
+        return f"Blob.from_uri({shown_uri(self.uri)!r}{size})"
 
 
 @dataclass(frozen=True, slots=True)

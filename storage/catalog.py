@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 import lance
 import pyarrow as pa
@@ -32,8 +33,10 @@ from ..errors import (
     TableNotFoundError,
     UnsupportedError,
 )
+from .addresses import SourceKind
 from .dataset import Caches, Dataset, open_dataset
 from .handle import FORMAT, FORMAT_KEY, KEY_COLUMNS_KEY, TABLE_ID_KEY, Handle, translate_errors
+from .objects import Objects
 from .schema import to_key_schema
 
 STORAGE_VERSION: Final = "2.2"
@@ -63,14 +66,28 @@ class Catalog:
     """
 
     def __init__(
-        self, root: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None
+        self,
+        root: str | os.PathLike[str],
+        storage_options: Mapping[str, str] | None = None,
+        *,
+        in_flight: Mapping[SourceKind, int] | None = None,
     ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            root: A folder, or the URI of a place in an object store.
+            storage_options: Names of `object_store`, for the tables and what rows refer to.
+            in_flight: Requests at one time to each kind of store.
+        """
         self._root = _normalised(root)
+        self._in_flight = dict(in_flight or {})
         self._storage_options = dict(storage_options or {})
-        self._caches = Caches.empty()
+        self.objects = Objects(self._storage_options, in_flight)
+        """Reads what rows refer to."""
+        self._caches = Caches.empty(self.objects)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Catalog, (self._root, self._storage_options)
+        return _reopen, (self._root, self._storage_options, self._in_flight)
 
     @property
     def root(self) -> str:
@@ -254,6 +271,12 @@ class Catalog:
             raise StorageError(f"root {self._root!r}: expected a folder, found a file")
 
 
+def _reopen(
+    root: str, storage_options: Mapping[str, str], in_flight: Mapping[SourceKind, int]
+) -> Catalog:
+    return Catalog(root, storage_options, in_flight=in_flight)
+
+
 def _near(name: str, names: Iterable[str], what: str) -> str:
     known = list(names)
     near = get_close_matches(name, known, n=3) or known[:12]
@@ -294,6 +317,8 @@ def _folders(path: Path, suffix: str = "") -> list[str]:
 
 def _normalised(root: str | os.PathLike[str]) -> str:
     text = os.fspath(root)
+    if text.startswith("file://"):
+        text = unquote(urlsplit(text).path)
     return (text if _is_remote(text) else os.path.expanduser(text)).rstrip("/") or "/"
 
 

@@ -12,12 +12,14 @@ import pyarrow as pa
 
 from ..errors import MareyError, NotFoundError, QueryError, UnsupportedError
 from . import blobs, read
+from .addresses import SourceKind
 from .cache import Cache
 from .given import check_rows
 from .handle import Handle, StorageOptions, translate_errors
 from .keys import KeptKeys
+from .objects import Objects
 from .optimize import Optimized, optimize
-from .places import Places
+from .places import Places, find_places, source_kinds
 from .read import RowIds
 from .schema import VideoValue
 from .write import upsert
@@ -47,9 +49,9 @@ class Caches:
     """Where videos lie."""
 
     @classmethod
-    def empty(cls) -> Caches:
+    def empty(cls, objects: Objects) -> Caches:
         """Caches of the usual sizes."""
-        return cls(Cache(_KEY_MAP_BYTES), Places.empty(_PLACE_BYTES))
+        return cls(Cache(_KEY_MAP_BYTES), Places.empty(_PLACE_BYTES, objects))
 
 
 class Dataset:
@@ -63,7 +65,7 @@ class Dataset:
         self, handle: Handle, *, caches: Caches | None = None, snapshot: bool = False
     ) -> None:
         self._held = handle
-        self._caches = caches or Caches.empty()
+        self._caches = caches or Caches.empty(Objects(handle.storage_options))
         self._snapshot = snapshot
         self._lock = threading.Lock()
 
@@ -231,6 +233,20 @@ class Dataset:
             video, `NotFoundError` for a row or a video that is not there.
         """
         return blobs.read_ranges(self._handle, column, requests, self._caches.places)
+
+    def start_ranges(
+        self, column: str, requests: Sequence[blobs.Request]
+    ) -> list[memoryview | MareyError | blobs.Sent]:
+        """As `read_ranges`, but what lies in object stores is sent for and not waited for.
+
+        All requests go out at once; `Sent.result` waits for one.
+        """
+        return blobs.start_ranges(self._handle, column, requests, self._caches.places)
+
+    def source_kinds(self, column: str, row_ids: Sequence[int]) -> list[SourceKind]:
+        """For each row the kind of source that its video is in: what costs what to read."""
+        found = find_places(self._handle, column, row_ids, self._caches.places)
+        return source_kinds((found[row] for row in row_ids), self.uri)
 
     def write(
         self,

@@ -42,7 +42,10 @@ class GivenVideos:
     def take(self, rows: Int64s) -> pa.StructArray:
         """Some of them as Lance takes them."""
         blobs = [to_lance_blob(self.sources[row]) for row in rows.tolist()]
-        return build_videos(blobs, self.index.take(rows), self.frame_graphs.take(rows))
+        references = [_reference(self.sources[row]) for row in rows.tolist()]
+        return build_videos(
+            blobs, self.index.take(rows), self.frame_graphs.take(rows), references
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +133,14 @@ def to_lance_blob(source: bytes | BlobReference | None) -> Blob | None:
     match source:
         case None:
             return None
-        case BlobReference(uri, size):
-            # Without position and size Lance would ask for the size before every range.
-            return Blob.from_uri(uri, position=0, size=size)
+        case BlobReference():
+            return Blob(data=b"")
         case _:
             return Blob(data=source)
+
+
+def _reference(source: bytes | BlobReference | None) -> str | None:
+    return source.to_json() if isinstance(source, BlobReference) else None
 
 
 def _stored_field(schema: pa.Schema, given: pa.Field) -> pa.Field:

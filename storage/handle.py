@@ -28,12 +28,13 @@ from ..errors import (
     TableNotFoundError,
     UnsupportedError,
 )
+from .addresses import without_secrets
 from .commits import CommitStamp
 from .schema import is_video, to_logical
 
 StorageOptions = Mapping[str, str]
 
-FORMAT = 1
+FORMAT = 2
 """Version of what we lay down in a dataset beside Lance's own format."""
 FORMAT_KEY = "marey:format"
 TABLE_ID_KEY = "marey:table-id"
@@ -228,5 +229,5 @@ def translate_errors(
 
 
 def lance_message(error: BaseException) -> str:
-    """The message of an error of Lance, without the place in Lance's source."""
-    return _RUST_PLACE.sub("", str(error))
+    """The message of an error of Lance, without the place in its source and without secrets."""
+    return without_secrets(_RUST_PLACE.sub("", str(error)))

@@ -9,7 +9,7 @@ of these ways, which it calls kinds:
     0 inline      data/<file>.lance           among the columns
     1 packed      data/<file>/<blob>.blob     with other blobs, up to 4 MB each
     2 dedicated   data/<file>/<blob>.blob     alone
-    3 external    a URI                       not in the table
+    3 external    a URI                       not in the table; not made by us
 
 The layout of the first three is no contract of Lance's. So a place is only made of kinds and
 file versions that are known here, and the first place of each kind in a table is held against
@@ -28,11 +28,13 @@ import pyarrow as pa
 from lance import LanceDataset
 
 from ..errors import MareyError, NotFoundError
+from .addresses import SourceKind, source_kind
 from .cache import Cache
 from .files import read_file
 from .handle import LANCE_ERRORS, Handle
+from .objects import ObjectRange, Objects
 from .read import ROW_ADDRESS, ROW_ID, select_rows
-from .schema import SOURCE, blob_path
+from .schema import REFERENCE, SOURCE, BlobReference, blob_path
 
 INLINE, PACKED, DEDICATED, EXTERNAL = range(4)
 
@@ -42,17 +44,29 @@ _SAMPLE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class FilePlace:
-    """Bytes in a file on this machine."""
+class OutsidePlace:
+    """A file or an object that a row refers to."""
 
-    path: str
-    """Absolute, or as the table's root was given."""
+    uri: str
+    """By which the row refers to it."""
+    size: int
+    """Bytes of it, as recorded."""
+    tag: str | None
+    """What told its state when it was indexed."""
+    path: str | None
+    """The file on this machine; None for an object."""
+
+
+@dataclass(frozen=True, slots=True)
+class InsidePlace:
+    """Bytes in one of the table's own files."""
+
+    where: str
+    """A path on this machine, or the URI of an object."""
     start: int
     """Where the video begins in it."""
     size: int
     """Bytes of the video."""
-    reference: str = ""
-    """The URI by which the row refers to it; empty for a file of the table's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +77,7 @@ class LancePlace:
     """Bytes of the video."""
 
 
-Place = FilePlace | LancePlace
+Place = InsidePlace | OutsidePlace | LancePlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +88,13 @@ class Places:
     """By table id, version, column and row id."""
     layouts: Cache[bool]
     """By table id and kind whether Lance lays blobs down as this module thinks."""
+    objects: Objects
+    """Reads those that are not on this machine."""
 
     @classmethod
-    def empty(cls, max_bytes: int) -> Places:
+    def empty(cls, max_bytes: int, objects: Objects) -> Places:
         """Nothing known yet."""
-        return cls(Cache(max_bytes), Cache(max_bytes // 16))
+        return cls(Cache(max_bytes), Cache(max_bytes // 16), objects)
 
 
 def find_places(
@@ -94,13 +110,17 @@ def find_places(
     unknown = [row for row, place in kept.items() if place is None]
     asked: Mapping[int, Place | MareyError] = {}
     if unknown:
-        parts = {SOURCE: blob_path(column)}
-        selected = select_rows(handle, np.array(unknown, np.uint64), parts)
+        selected = select_rows(handle, np.array(unknown, np.uint64), place_parts(column))
         asked = keep_places(handle, column, selected, known)
     return {
         row: place or asked.get(row) or _missing(handle, column, row, "there is no such row")
         for row, place in kept.items()
     }
+
+
+def place_parts(column: str) -> dict[str, str]:
+    """What `keep_places` needs of rows, by name and stored path."""
+    return {SOURCE: blob_path(column), REFERENCE.name: f"{column}.{REFERENCE.name}"}
 
 
 def keep_places(
@@ -111,18 +131,23 @@ def keep_places(
     Args:
         handle: The version.
         column: The video column.
-        selected: Rows with their ids and addresses, and blob descriptors as `source`.
+        selected: Rows with their ids and addresses, and `place_parts`.
         known: Where to keep them.
     """
     files = _DataFiles(handle, column)
     found: dict[int, Place | MareyError] = {}
-    columns = (selected[name].to_pylist() for name in (ROW_ID, ROW_ADDRESS, SOURCE))
-    for row, address, blob in zip(*columns, strict=True):
+    names = (ROW_ID, ROW_ADDRESS, SOURCE, REFERENCE.name)
+    columns = (selected[name].to_pylist() for name in names)
+    for row, address, blob, reference in zip(*columns, strict=True):
         if blob is None:
             found[row] = _missing(handle, column, row, "the video is null")
             continue
-        place = _place(handle, blob, files.path(address >> 32))
-        if not _layout_holds(handle, column, row, blob["kind"], place, known.layouts):
+        place: Place
+        if reference is not None:
+            place = _outside(BlobReference.from_json(reference))
+        else:
+            place = _place(handle, blob, files.path(address >> 32))
+        if not _layout_holds(handle, column, row, blob["kind"], place, known):
             place = LancePlace(place.size)
         key = (handle.table_id, handle.version, column, row)
         known.by_row.put(key, place, size=_PLACE_BYTES)
@@ -136,28 +161,37 @@ def _missing(handle: Handle, column: str, row: int, what: str) -> NotFoundError:
     )
 
 
-def _place(handle: Handle, descriptor: Mapping[str, Any], data_file: str | None) -> Place:
-    start, size = descriptor["position"], descriptor["size"]
-    kind = descriptor["kind"]
-    if kind == EXTERNAL:
-        return _outside(descriptor["blob_uri"], descriptor["blob_id"], start, size)
-    if data_file is None or "://" in handle.uri:
+def source_kinds(places: Iterable[Place | MareyError], root: str) -> list[SourceKind]:
+    """For each place the kind of source that it is in, for what it costs to read.
+
+    Args:
+        places: As found; where one is not, that of the table counts.
+        root: Of the table.
+    """
+    own = source_kind(root)
+    return [
+        source_kind(place.uri) if isinstance(place, OutsidePlace) else own for place in places
+    ]
+
+
+def _place(handle: Handle, blob: Mapping[str, Any], data_file: str | None) -> Place:
+    start, size, kind = blob["position"], blob["size"], blob["kind"]
+    if data_file is None:
         return LancePlace(size)
     if kind == INLINE:
-        return FilePlace(f"{handle.uri}/data/{data_file}", start, size)
+        return InsidePlace(f"{handle.uri}/data/{data_file}", start, size)
     if kind in (PACKED, DEDICATED):
         # Lance spreads objects over an object store's partitions by reversing the number.
-        name = format(descriptor["blob_id"], "032b")[::-1]
+        name = format(blob["blob_id"], "032b")[::-1]
         stem = data_file.removesuffix(".lance")
-        return FilePlace(f"{handle.uri}/data/{stem}/{name}.blob", start, size)
+        return InsidePlace(f"{handle.uri}/data/{stem}/{name}.blob", start, size)
     return LancePlace(size)
 
 
-def _outside(uri: str, base: int, start: int, size: int) -> Place:
-    parts = urlsplit(uri)
-    if base or parts.scheme != "file" or not size:
-        return LancePlace(size)
-    return FilePlace(unquote(parts.path), start, size, reference=uri)
+def _outside(reference: BlobReference) -> OutsidePlace:
+    uri = reference.uri
+    path = unquote(urlsplit(uri).path) if source_kind(uri) == "file" else None
+    return OutsidePlace(uri, reference.size, reference.tag, path)
 
 
 class _DataFiles:
@@ -196,19 +230,21 @@ def _source_field_id(dataset: LanceDataset, column: str) -> int:
 
 
 def _layout_holds(
-    handle: Handle, column: str, row: int, kind: int, place: Place, layouts: Cache[bool]
+    handle: Handle, column: str, row: int, kind: int, place: Place, known: Places
 ) -> bool:
     """Whether Lance gives the bytes that lie at a place; asked once for each kind."""
-    if not isinstance(place, FilePlace) or place.reference:
+    if not isinstance(place, InsidePlace):
         return True
-    holds = layouts.get((handle.table_id, kind))
+    holds = known.layouts.get((handle.table_id, kind))
     if holds is None:
-        holds = _same_bytes(handle, column, row, place)
-        layouts.put((handle.table_id, kind), holds, size=_PLACE_BYTES)
+        holds = _same_bytes(handle, column, row, place, known.objects)
+        known.layouts.put((handle.table_id, kind), holds, size=_PLACE_BYTES)
     return holds
 
 
-def _same_bytes(handle: Handle, column: str, row: int, place: FilePlace) -> bool:
+def _same_bytes(
+    handle: Handle, column: str, row: int, place: InsidePlace, objects: Objects
+) -> bool:
     length = min(place.size, _SAMPLE_BYTES)
     starts: Sequence[int] = (0, place.size - length)
     try:
@@ -217,8 +253,11 @@ def _same_bytes(handle: Handle, column: str, row: int, place: FilePlace) -> bool
         )
     except LANCE_ERRORS:
         return False
-    lie = [place.start + at for at in starts]
-    read = read_file(place.path, [(at, at + length) for at in lie])
+    ranges = [(place.start + at, place.start + at + length) for at in starts]
+    if source_kind(place.where) == "file":
+        read = read_file(place.where, ranges)
+    else:
+        read = objects.read([ObjectRange(place.where, start, end) for start, end in ranges])
     return all(
         data is not None and not isinstance(own, MareyError) and bytes(own) == data
         for own, (_, _, data) in zip(read, told, strict=True)

@@ -7,15 +7,18 @@ one:
 ::
 
     logical   video: struct<source: large_binary,  index: struct<codec, ..., frame_graph>>
-    stored    video: struct<source: lance.blob.v2, index: struct<codec, ...>, frame_graph>
+    stored    video: struct<source: lance.blob.v2, index: struct<codec, ...>, frame_graph,
+                            reference>
 
 Lance stores a blob beside the table and reads it by range. The frame graph stands beside the
 index because Lance prunes one level of a struct: within it, every filter on a width would read
-it.
+it. A reference is a line of JSON (`BlobReference`), and the blob beside it is empty. Lance has
+blobs by reference of its own, but not to web servers, nor with an entity tag.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -24,11 +27,12 @@ import pyarrow as pa
 import pyarrow.types as pat
 from lance import blob_field
 
-from ..errors import ColumnNotFoundError, InputError, UnsupportedError
+from ..errors import ColumnNotFoundError, InputError, StorageError, UnsupportedError
 
 SOURCE = "source"
 INDEX = "index"
 FRAME_GRAPH = pa.field("frame_graph", pa.large_binary())
+REFERENCE = pa.field("reference", pa.string())
 
 INDEX_FIELDS = pa.schema(
     [
@@ -62,7 +66,7 @@ LOGICAL_VIDEO_TYPE = pa.struct([(SOURCE, pa.large_binary()), (INDEX, INDEX_TYPE)
 """A video column as users see it."""
 
 VIDEO_TYPE = pa.struct(
-    [blob_field(SOURCE), (INDEX, pa.struct(list(INDEX_FIELDS))), FRAME_GRAPH]
+    [blob_field(SOURCE), (INDEX, pa.struct(list(INDEX_FIELDS))), FRAME_GRAPH, REFERENCE]
 )
 """A video column as Lance stores it."""
 
@@ -83,9 +87,32 @@ class BlobReference:
     """Bytes that stay where they are."""
 
     uri: str
-    """`file:///…` or a URI that Lance's object stores know."""
+    """`file:///…`, or the URI of an object as `addresses.stored_uri` leaves it."""
     size: int
     """How many bytes there are: known, so that no read has to ask first."""
+    tag: str | None = None
+    """What tells this state of the file or object from another; not looked at if None."""
+
+    def to_json(self) -> str:
+        """As it is stored.
+
+        >>> BlobReference("s3://bucket/7.mp4", 4096, "5d41").to_json()
+        '{"uri": "s3://bucket/7.mp4", "size": 4096, "tag": "5d41"}'
+        """
+        return json.dumps({"uri": self.uri, "size": self.size, "tag": self.tag})
+
+    @classmethod
+    def from_json(cls, text: str) -> BlobReference:
+        """As it was stored.
+
+        Raises:
+            StorageError: It is damaged.
+        """
+        try:
+            stored = json.loads(text)
+            return cls(stored["uri"], stored["size"], stored["tag"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise StorageError(f"a damaged reference to a video: {text!r}") from error
 
     def __post_init__(self) -> None:
         if not self.uri:
@@ -116,7 +143,7 @@ def is_video(field: pa.Field) -> bool:
     if not pat.is_struct(dtype):
         return False
     names = [f.name for f in dtype]
-    if names == [SOURCE, INDEX, FRAME_GRAPH.name]:
+    if names == [SOURCE, INDEX, FRAME_GRAPH.name, REFERENCE.name]:
         return True
     if names != [SOURCE, INDEX] or not pat.is_struct(dtype.field(INDEX).type):
         return False

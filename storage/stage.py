@@ -186,9 +186,7 @@ def _keep_row_ids(fragments: list[FragmentMetadata], row_ids: Int64s) -> None:
 def _write_fragments(
     base: lance.LanceDataset, reader: pa.RecordBatchReader
 ) -> list[FragmentMetadata]:
-    fragments: list[FragmentMetadata] = write_fragments(
-        reader, base, mode="append", allow_external_blob_outside_bases=True
-    )
+    fragments: list[FragmentMetadata] = write_fragments(reader, base, mode="append")
     return fragments
 
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from marey import Marey
-from marey.engine.config import EngineConfig
+from marey.engine.config import USUAL_COSTS, EngineConfig
 from marey.errors import ConfigError
+from marey.video.plan import SourceCost
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,18 @@ def test_a_file_uri_is_the_folder(tmp_path: Path) -> None:
     Marey(folder).project("p").create_table("t", key_schema={"k": pa.int64()})
     db = Marey(folder.as_uri())
     assert (db.root, db.project("p").list_tables()) == (str(folder), ["t"])
+
+
+def test_costs_go_by_the_kind_of_source() -> None:
+    near = SourceCost(request_seconds=0.004, bytes_per_second=2e8)
+    some = EngineConfig(source_cost={"s3": near})
+    assert (some.cost("s3"), some.cost("file")) == (near, USUAL_COSTS["file"])
+    assert EngineConfig(source_cost=near).cost("http") == near
+    assert pickle.loads(pickle.dumps(some)) == some
+    assert isinstance(hash(some), int)
+
+
+@pytest.mark.parametrize("given", ["cheap", {"ftp": None}, {"s3": 0.03}, [("s3", None)]])
+def test_costs_that_are_none(given: object) -> None:
+    with pytest.raises(ConfigError, match="source_cost must"):
+        EngineConfig(source_cost=given)

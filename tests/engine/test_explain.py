@@ -135,13 +135,13 @@ def test_a_run_does_what_explain_says(data: st.DataObject, root: Path) -> None:
 @pytest.mark.parametrize(
     ("cost", "frames", "outcome"),
     [
-        (EXACT, [1, 30], "exact ranges"),
+        (EXACT, [1, 30], "exact"),
         (
             SourceCost(request_seconds=1, bytes_per_second=1e9, overfetch=9e9),
             [1, 30],
-            "one span",
+            "widened",
         ),
-        (SourceCost(request_seconds=1e-9, bytes_per_second=1e9), list(range(12)), "whole GOPs"),
+        (SourceCost(request_seconds=1e-9, bytes_per_second=1e9), list(range(12)), "GOP"),
     ],
 )
 def test_the_source_decides_on_the_ranges(
@@ -157,7 +157,7 @@ def test_no_media_is_read(db: Marey, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise AssertionError("media was read")
 
-    monkeypatch.setattr(blobs, "read_ranges", refuse)
+    monkeypatch.setattr(blobs, "start_ranges", refuse)
     clips = db.project("p").table("clips")
     scan = db.scan({"f": se.video.read(clips["video"]), "m": se.video.remux(clips["video"])})
     assert figures(scan.explain())["bytes"] > 0

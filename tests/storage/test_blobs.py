@@ -6,7 +6,6 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,12 +21,13 @@ from marey.errors import (
     InputError,
     MareyError,
     NotFoundError,
+    SourceChangedError,
     SourceNotFoundError,
 )
 from marey.storage.catalog import Catalog
 from marey.storage.dataset import Dataset
-from marey.storage.files import PADDING_BYTES
-from marey.storage.places import FilePlace, find_places
+from marey.storage.files import PADDING_BYTES, file_tag
+from marey.storage.places import InsidePlace, find_places
 from marey.storage.schema import BlobReference, VideoValue
 
 MakeVideo = Callable[..., VideoValue]
@@ -137,7 +137,7 @@ def test_places_are_those_of_lance_whatever_is_done_to_a_table(
         wanted = [(row, 0, len(sources[key])) for row, key in zip(rows, keys, strict=True)]
         assert clips.read_ranges("video", wanted) == [sources[key] for key in keys]
         places = find_places(clips._handle, "video", rows, clips._caches.places)
-        assert {type(place) for place in places.values()} == {FilePlace}
+        assert {type(place) for place in places.values()} == {InsidePlace}
 
 
 def failures(read: Sequence[memoryview | MareyError]) -> dict[int, MareyError]:
@@ -162,38 +162,30 @@ def test_only_the_rows_at_fault_carry_an_error(
         assert sorted(errors) == [0, 1, rows]
         assert isinstance(errors[0], SourceNotFoundError)
         assert str(outside[0].as_uri()) in str(errors[0])
-        assert isinstance(errors[1], CorruptVideoError)
-        assert "shorter than when it was written" in str(errors[1])
+        assert isinstance(errors[1], SourceChangedError)
+        assert "it had 10 bytes and has 4" in str(errors[1])
         assert isinstance(errors[rows], CorruptVideoError)
         assert "bytes 9 to 11 were asked for, the video has 10" in str(errors[rows])
         assert read[2] == b"234567"
         assert read[-1] == b"0"
 
 
-def test_a_read_that_fails_does_not_fail_others_of_its_clip(
+def test_a_file_that_was_modified_is_another(
     clips: Dataset, video: MakeVideo, tmp_path: Path
 ) -> None:
-    """Lance merges what threads read at once through one handle."""
-    source = tmp_path / "cut_short"
-    source.write_bytes(bytes(range(200)))
-    value = video(BlobReference(source.as_uri(), 200))
-    clips.write(pa.table({"clip_id": [1]}), {"video": [value]})
-    os.truncate(source, 100)
-    (row,) = clips.find_keys(pa.table({"clip_id": [1]})).to_pylist()
-    begin = threading.Barrier(2)
-
-    def read(start: int) -> list[object]:
-        found: list[object] = []
-        for _ in range(40):
-            begin.wait(60)
-            (result,) = clips.read_ranges("video", [(row, start, start + 50)])
-            found.append(bytes(result) if isinstance(result, memoryview) else type(result))
-        return found
-
-    with ThreadPoolExecutor(2) as pool:
-        good, bad = pool.map(read, [20, 120])
-    assert good == [bytes(range(20, 70))] * 40
-    assert bad == [CorruptVideoError] * 40
+    source = tmp_path / "source"
+    source.write_bytes(b"0123456789")
+    tag = file_tag(source.stat())
+    clips.write(
+        pa.table({"clip_id": [1, 2]}),
+        {"video": [video(BlobReference(source.as_uri(), 10, t)) for t in (tag, None)]},
+    )
+    assert clips.read_ranges("video", [(0, 0, 2), (1, 0, 2)]) == [b"01", b"01"]
+    os.utime(source, ns=(1, 1))
+    changed, untold = clips.read_ranges("video", [(0, 0, 2), (1, 0, 2)])
+    assert untold == b"01"
+    assert isinstance(changed, SourceChangedError)
+    assert "it was modified" in str(changed)
 
 
 @pytest.mark.parametrize("rows", [1, 6])

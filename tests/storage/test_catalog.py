@@ -191,7 +191,7 @@ def test_a_dataset_that_is_not_ours_is_no_table(catalog: Catalog) -> None:
 def test_a_newer_table_format_is_refused_by_number(catalog: Catalog) -> None:
     table = catalog.create_table("p", "t", key_schema=KEY)
     lance.dataset(table.uri).update_schema_metadata({FORMAT_KEY: "7"})
-    with pytest.raises(UnsupportedError, match="table format 7, this Marey reads format 1"):
+    with pytest.raises(UnsupportedError, match="table format 7, this Marey reads format 2"):
         catalog.open_table("p", "t")
     with pytest.raises(UnsupportedError):
         catalog.create_table("p", "t", key_schema=KEY)

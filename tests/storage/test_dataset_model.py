@@ -46,8 +46,10 @@ class Table(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.outside = self.folder / "outside.mp4"
-        self.outside.write_bytes(bytes(range(100)))
+        self.outside = self.folder / "outside"
+        self.outside.mkdir()
+        for size in range(1, 101):
+            (self.outside / f"{size}").write_bytes(bytes(range(size)))
         self.rows: dict[int, Row] = {}
         self.row_ids: dict[int, int] = {}
         self.snapshots: list[tuple[Dataset, dict[int, Row]]] = []
@@ -103,7 +105,11 @@ class Table(RuleBasedStateMachine):
         if source is None:
             return None
         reference = isinstance(source, int)
-        stored = BlobReference(self.outside.as_uri(), 100 - source) if reference else source
+        stored = (
+            BlobReference((self.outside / f"{100 - source}").as_uri(), 100 - source)
+            if reference
+            else source
+        )
         content = self._bytes(source)
         assert content is not None
         return VideoValue(stored, {"width": len(content)}, b"graph" + content[:3])

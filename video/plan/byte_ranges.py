@@ -3,6 +3,11 @@
 A request costs time of its own, so a small gap between two samples is cheaper to fetch than to
 skip. How small follows from the source: little for a local file, much for an object store. A
 limit on overfetch keeps the promise that a sparse read stays sparse.
+
+What comes of it has three names. *Exact*: needed bytes only. *Widened*: some gaps too. *GOP*:
+whole groups of pictures. The narrowest gaps are taken first, as far as they save time and the
+limit allows. No choice within the limit is cheaper, so whole GOPs are only fetched where all of
+them is needed.
 """
 
 from __future__ import annotations
@@ -28,8 +33,8 @@ class SourceCost:
     """Time of one more request, its bytes apart."""
     bytes_per_second: float
     """Bandwidth once bytes flow."""
-    parallel_requests: int = 1
-    """Requests under way at once: their times overlap."""
+    parallel_requests: int = 16
+    """Requests under way at one time, which is kept to: their waiting overlaps."""
     overfetch: float = 0.25
     """Bytes that no sample needs, at most, as a share of those that are needed."""
 
@@ -46,12 +51,29 @@ class SourceCost:
         """The widest gap that is as cheap to fetch as to skip."""
         return int(self.request_seconds * self.bytes_per_second / self.parallel_requests)
 
+    def seconds(self, *, requests: int, size: int) -> float:
+        """About how long it takes to fetch so many bytes in so many requests.
 
-LOCAL = SourceCost(request_seconds=10e-6, bytes_per_second=1e9)
+        Requests of all rows of a batch are under way together, so that each but the first
+        costs its share of those in flight.
+
+        >>> cost = SourceCost(request_seconds=0.03, bytes_per_second=50e6, parallel_requests=16)
+        >>> round(cost.seconds(requests=17, size=1_000_000), 3)
+        0.08
+        """
+        shared = (requests - 1) / self.parallel_requests
+        waiting = self.request_seconds * (1 + shared) if requests else 0.0
+        return waiting + size / self.bytes_per_second
+
+
+LOCAL = SourceCost(request_seconds=10e-6, bytes_per_second=1e9, parallel_requests=1)
 """A file on this machine: a positioned read costs about as much as copying 10 kB."""
 
 OBJECT_STORE = SourceCost(request_seconds=0.03, bytes_per_second=50e6, parallel_requests=16)
 """An object store: first bytes after tens of milliseconds, many requests in flight."""
+
+WEB = SourceCost(request_seconds=0.03, bytes_per_second=20e6, parallel_requests=8)
+"""A web server: no nearer than an object store, and not made for as many requests."""
 
 EXACT = SourceCost(request_seconds=0.0, bytes_per_second=1.0)
 """No gap is fetched, whatever it costs: for tests and measurements."""

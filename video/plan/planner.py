@@ -95,4 +95,4 @@ def fetch_shape(index: FrameIndex, runs: Sequence[SampleRun], gap_bytes: int) ->
             return "exact"
         if end < index.sample_count and not index.flags[end] & SampleFlag.START:
             return "exact"
-    return "gops" if runs else "exact"
+    return "GOP" if runs else "exact"

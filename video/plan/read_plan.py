@@ -18,7 +18,7 @@ Strategy = Literal["whole", "rewritten"]
 """`whole`: samples untouched, only non-reference pictures dropped. `rewritten`: references
 dropped too, slice headers changed so that what remains is a conformant stream."""
 
-FetchShape = Literal["exact", "widened", "gops"]
+FetchShape = Literal["exact", "widened", "GOP"]
 """How byte ranges relate to samples: no gap fetched, gaps between samples fetched, or whole
 GOPs."""
 

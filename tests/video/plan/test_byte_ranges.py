@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marey.errors import ConfigError
+from marey.tests.support.frame_indexes import reference_graphs
+from marey.video.index.frames import FrameIndex
+from marey.video.plan import estimate_fetches
 from marey.video.plan.byte_ranges import EXACT, LOCAL, OBJECT_STORE, SourceCost, plan_ranges
 
 SPANS = st.lists(
@@ -82,3 +85,16 @@ def test_a_costly_request_bridges_what_a_cheap_one_skips() -> None:
 def test_a_senseless_cost_is_refused(fields: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         SourceCost(**fields)
+
+
+@given(reference_graphs(), st.integers(0, 1 << 32), st.sampled_from([LOCAL, OBJECT_STORE]))
+def test_what_is_chosen_is_the_cheapest_that_the_limit_allows(
+    index: FrameIndex, seed: int, cost: SourceCost
+) -> None:
+    samples = np.flatnonzero(np.random.default_rng(seed).random(index.sample_count) < 0.4)
+    options = {o.shape: o for o in estimate_fetches(index, samples, cost)}
+    allowed = [option.seconds for option in options.values() if option.is_allowed]
+    assert options["widened"].is_allowed
+    assert options["widened"].seconds <= min(allowed) + 1e-9
+    assert options["exact"].bytes_fetched <= options["widened"].bytes_fetched
+    assert options["exact"].requests >= options["widened"].requests
