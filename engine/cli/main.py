@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ... import __version__
-from . import demo, ingest, tables, video
+from . import cadences, demo, ingest, tables, video
 from .options import DEFAULT_ROOT, Invocation, Root, Verbose, ask_for_command
 from .outcome import conclude
 
@@ -32,6 +32,8 @@ app.command("tables")(tables.list_tables)
 app.command()(tables.schema)
 app.command()(tables.head)
 app.command()(tables.sql)
+video.app.command()(cadences.transcode)
+video.app.command()(cadences.prefix)
 app.add_typer(video.app, name="video")
 
 

@@ -20,7 +20,7 @@ def cadence_steps(index: FrameIndex) -> list[int]:
     A step of 3 stands for the frames 0, 3, 6, ...
     """
     count = index.frame_count
-    if count < 3 or _ticks_a_frame(index) is None:
+    if count < 3 or ticks_a_frame(index) is None:
         return []
     order = np.argsort(index.offset, kind="stable")
     rank = np.empty(index.sample_count, np.int64)
@@ -40,9 +40,17 @@ def cadence_steps(index: FrameIndex) -> list[int]:
     ]
 
 
+def holds_cadence(index: FrameIndex, step: int) -> bool:
+    """Whether every `step`-th frame is a closed prefix of the file; one frame alone can be."""
+    length = -(-index.frame_count // step)
+    if index.frame_count > 1 and ticks_a_frame(index) is None:
+        return False
+    return _is_prefix(index, step, np.argsort(index.offset, kind="stable")[:length])
+
+
 def cadences(index: FrameIndex) -> list[float]:
     """The lower rates in frames a second, falling: what `cadence_steps` finds."""
-    ticks = _ticks_a_frame(index)
+    ticks = ticks_a_frame(index)
     if ticks is None:
         return []
     timebase = index.timebase
@@ -52,7 +60,7 @@ def cadences(index: FrameIndex) -> list[float]:
     ]
 
 
-def _ticks_a_frame(index: FrameIndex) -> int | None:
+def ticks_a_frame(index: FrameIndex) -> int | None:
     """The time from any frame to the next, where it is always the same."""
     if index.frame_count < 2:
         return None

@@ -51,7 +51,10 @@ def plan_runs(
             planned += whole  # all of it is needed
             continue
         closed = _plan_closed(index, connected(index, closure, wanted), force)
-        if force == "rewritten" or _is_better(index, closed, whole):
+        # A file can be laid out for what is asked for (`marey.video.transcode`): one stretch
+        # of it, and nothing else in it. More would be fetched in many pieces.
+        laid_out = len(closure) == len(wanted) and _is_one_stretch(index, closure)
+        if force == "rewritten" or laid_out or _is_better(index, closed, whole):
             planned += closed
         else:
             planned += whole
@@ -76,6 +79,13 @@ def _plan_closed(
         whole = plan_whole(index, np.sort(np.concatenate(rest)))
         planned.extend(("whole", run) for run in whole)
     return planned
+
+
+def _is_one_stretch(index: FrameIndex, samples: Sequence[int]) -> bool:
+    offset, size = index.offset[samples], index.size[samples]
+    order = np.argsort(offset, kind="stable")
+    ends = (offset + size)[order]
+    return bool((offset[order][1:] == ends[:-1]).all())
 
 
 def _is_as_little_whole(index: FrameIndex, closure: SampleRun) -> bool:
