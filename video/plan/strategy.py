@@ -53,7 +53,7 @@ def plan_runs(
         closed = _plan_closed(index, connected(index, closure, wanted), force)
         # A file can be laid out for what is asked for (`marey.video.transcode`): one stretch
         # of it, and nothing else in it. More would be fetched in many pieces.
-        laid_out = len(closure) == len(wanted) and _is_one_stretch(index, closure)
+        laid_out = len(closure) == len(wanted) and _is_one_stretch(index, run.targets)
         if force == "rewritten" or laid_out or _is_better(index, closed, whole):
             planned += closed
         else:
@@ -81,7 +81,7 @@ def _plan_closed(
     return planned
 
 
-def _is_one_stretch(index: FrameIndex, samples: Sequence[int]) -> bool:
+def _is_one_stretch(index: FrameIndex, samples: Int64s) -> bool:
     offset, size = index.offset[samples], index.size[samples]
     order = np.argsort(offset, kind="stable")
     ends = (offset + size)[order]
