@@ -58,7 +58,7 @@ class TranscodeReport:
 
 
 @contextmanager
-def _no_progress(_stage: str, _pictures: int) -> Iterator[Advance]:
+def _no_progress(_stage: str, _pictures: int | None) -> Iterator[Advance]:
     yield lambda _: None
 
 

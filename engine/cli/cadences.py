@@ -90,7 +90,7 @@ def transcode(
     from ...video.cadence.ladder import parse_rate
     from ...video.cadence.settings import parse_settings
     from ...video.transcode import transcode as make
-    from .progress import progress
+    from ..progress import progress
 
     # Wrong use, whatever the file is.
     for rate in rates:

@@ -27,9 +27,9 @@ from .settings import EncoderSettings, ladder_settings
 from .sound import encode_sound, read_sound
 from .survey import Advance, Survey
 
-Progress = Callable[[str, int], AbstractContextManager[Advance]]
-"""Makes a display for a stage of the work: its name, and how many pictures there are; 0 where
-that is not known."""
+Progress = Callable[[str, int | None], AbstractContextManager[Advance]]
+"""Makes a display for a stage of the work: its name, and how many pictures there are,
+where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

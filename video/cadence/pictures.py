@@ -86,10 +86,11 @@ class PictureSource:
             raise UnsupportedError(f"{self.name}: FFmpeg finds no video in it")
         return stream
 
-    def stated_count(self) -> int:
-        """How many pictures the source says that it has; 0 where it does not say."""
+    def stated_count(self) -> int | None:
+        """How many pictures there are by what the source says of itself, if it says."""
         with self.open() as container:
-            return 0 if self.options != EVERYTHING else self.stream_of(container).frames
+            count = self.stream_of(container).frames
+        return count if count and self.options == EVERYTHING else None
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """The pictures; times are as the filters left them.
