@@ -15,16 +15,17 @@ from functools import cache
 from random import Random
 
 import numpy as np
-import pyarrow as pa
 
 from marey.errors import MareyError
 from marey.tests.support.adversarial_streams import STREAMS
 from marey.tests.support.frame_indexes import random_index
 from marey.tests.support.reference_trees import build_stream
+from marey.tests.support.stored_indexes import Unpacked, unpack
 from marey.video.clips import RECIPES, ClipRecipe, make_clip
 from marey.video.h264.nal import CODED_SLICES, NAL_PPS, NAL_SPS, split_annexb
 from marey.video.index.build import build_frame_index
-from marey.video.index.encode import decode_index, encode_index
+from marey.video.index.clip import ClipIndex
+from marey.video.index.encode import decode_index, encode_index, open_index
 from marey.video.index.frames import FrameIndex
 from marey.video.mp4.edits import present
 from marey.video.mp4.movie import read_movie
@@ -40,7 +41,7 @@ from .mutations import INTERESTING, mutate_boxes, mutate_bytes, mutate_stream
 _SETS = 2
 _MOST_FRAMES = 40
 _MOST_SOURCE = 1 << 20
-_INDEX_HEAD = 64
+_FEW_SAMPLES = 6
 # They count to a quarter of a million in few bytes.
 _SLOW = ("promised_samples", "millions_in_a_run", "small_runs", "many_tracks")
 
@@ -137,10 +138,10 @@ def wrap(data: bytes) -> bytes:
 
 
 def read_index(data: bytes) -> None:
-    """Use an index, which comes unpacked: its header and its columns not compressed."""
-    head, body = data[:_INDEX_HEAD], data[_INDEX_HEAD:]
-    compressed = pa.Codec("zstd").compress(body, asbytes=True)
-    index = decode_index(head + compressed)
+    """Use an index, which comes unpacked (`Unpacked.to_bytes`)."""
+    blob = Unpacked.from_bytes(data).pack()
+    _use_parts(open_index(blob), len(data))
+    index = decode_index(blob)
     index.duration_ticks.sum()
     _use(index, _source_of(index), len(data))
     # What was read can be stored again, and says the same.
@@ -149,8 +150,23 @@ def read_index(data: bytes) -> None:
     assert np.array_equal(again.pts_ticks, index.pts_ticks)
 
 
+def _use_parts(clip: ClipIndex, salt: int) -> None:
+    """Plan some frames with the parts that they need."""
+    chance = Random(salt)
+    if not clip.frame_count:
+        return
+    frames = np.array([chance.randrange(clip.frame_count) for _ in range(4)])
+    with suppress(MareyError):
+        for part, places in clip.split(frames):
+            local = frames[places] - part.first_frame
+            for force in (None, "rewritten", "whole"):
+                with suppress(MareyError):
+                    plan_read(part, local, force=force)
+
+
 def read_blob(data: bytes) -> None:
     """Use an index as it is stored."""
+    _use_parts(open_index(data), len(data))
     index = decode_index(data)
     _use(index, _source_of(index), len(data))
 
@@ -163,22 +179,12 @@ def _source_of(index: FrameIndex) -> bytes:
     return bytes(min(index.source_bytes, _MOST_SOURCE))
 
 
-def unpack(blob: bytes) -> bytes:
-    """A stored index with its columns not compressed."""
-    size = int.from_bytes(blob[28:32], "little")
-    body = pa.Codec("zstd").decompress(blob[_INDEX_HEAD:], decompressed_size=size, asbytes=True)
-    return blob[:_INDEX_HEAD] + bytes(body)
-
-
 def mutate_unpacked(chance: Random, data: bytes) -> bytes:
-    """An unpacked index, changed; its header says the right length again, mostly."""
+    """An unpacked index, changed in its values or in its bytes."""
     if chance.random() < 0.5:
         with suppress(MareyError, ValueError, OverflowError, IndexError, struct.error):
             return _mutate_values(chance, data)
-    changed = bytearray(mutate_bytes(chance, data))
-    if chance.random() < 0.9 and len(changed) >= _INDEX_HEAD:
-        changed[28:32] = (len(changed) - _INDEX_HEAD).to_bytes(4, "little")
-    return bytes(changed)
+    return mutate_bytes(chance, data)
 
 
 _COLUMNS = (
@@ -197,8 +203,7 @@ _COLUMNS = (
 
 def _mutate_values(chance: Random, data: bytes) -> bytes:
     """An index with some of its values, and not of its bytes, changed."""
-    compressed = pa.Codec("zstd").compress(data[_INDEX_HEAD:], asbytes=True)
-    index = decode_index(data[:_INDEX_HEAD] + compressed)
+    index = decode_index(Unpacked.from_bytes(data).pack())
     column = chance.choice((*_COLUMNS, "pts_ticks", "scalars", "scalars"))
     if column == "scalars":
         timebase = Timebase(_extreme(chance) or 1, _extreme(chance) or 1)
@@ -210,7 +215,11 @@ def _mutate_values(chance: Random, data: bytes) -> bytes:
             value = _extreme(chance) * chance.choice((1, -1)) + chance.choice((0, 0, 1, -1))
             values[chance.randrange(len(values))] = max(limits.min, min(value, limits.max))
         index = replace(index, **{column: values})
-    return unpack(encode_index(index))
+    return _unpacked(encode_index(index, block_samples=chance.choice((_FEW_SAMPLES, 1024))))
+
+
+def _unpacked(blob: bytes) -> bytes:
+    return unpack(blob).to_bytes()
 
 
 def _extreme(chance: Random) -> int:
@@ -273,7 +282,8 @@ def _indexes() -> list[bytes]:
         for data in (*_clips().values(), *_streams()[:2])
     ]
     built += [random_index(Random(seed), 12) for seed in range(8)]
-    return [encode_index(index) for index in built]
+    whole = [encode_index(index) for index in built]
+    return whole + [encode_index(index, block_samples=_FEW_SAMPLES) for index in built]
 
 
 TARGETS: dict[str, tuple[Target, Mutate, Callable[[], list[bytes]]]] = {
@@ -281,7 +291,7 @@ TARGETS: dict[str, tuple[Target, Mutate, Callable[[], list[bytes]]]] = {
     "file": (read_file, mutate_boxes, _files),
     "stream": (read_file, mutate_stream, _streams),
     "wrapped": (read_wrapped, mutate_stream, _streams),
-    "index": (read_index, mutate_unpacked, lambda: [unpack(blob) for blob in _indexes()]),
+    "index": (read_index, mutate_unpacked, lambda: [_unpacked(blob) for blob in _indexes()]),
     "blob": (read_blob, mutate_bytes, _indexes),
 }
 """By name: the target, what changes its inputs, and the inputs to begin with."""

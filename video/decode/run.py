@@ -76,7 +76,9 @@ def decode_run(
     Raises:
         DecodeError: A picture came out damaged, or a target's did not come out.
     """
-    wanted = set(run.targets.tolist())
+    # Decoders and messages go by the sample numbers of the clip, plans by those of the part.
+    first = run.index.first_sample
+    wanted = set((run.targets + first).tolist())
     size = run.index.parameter_sets_at(int(run.samples[0])).format
     delivering = 0.0
     samples = 0
@@ -93,7 +95,7 @@ def decode_run(
             if picture.sample in wanted:
                 wanted.remove(picture.sample)
                 begin = perf_counter()
-                deliver(picture.sample, picture)
+                deliver(picture.sample - first, picture)
                 delivering += perf_counter() - begin
 
     with decoders.decoder(run.extradata) as decoder:
@@ -102,7 +104,7 @@ def decode_run(
         )
         for sample, packet in packets:
             samples += 1
-            pictures = decoder.send(sample, packet)
+            pictures = decoder.send(first + sample, packet)
             if pictures:
                 take(pictures)
                 if not wanted:
@@ -146,7 +148,9 @@ def decode_into(
     def write(sample: int, picture: Picture) -> None:
         expected, found = index.parameter_sets_at(sample).format, picture.format
         if found != expected and _layout(found) != _layout(expected):
-            raise DecodeError(f"sample {sample}: expected {expected}, decoded {found}")
+            raise DecodeError(
+                f"sample {index.clip_sample(sample)}: expected {expected}, decoded {found}"
+            )
         picture.write(output, destination(sample))
 
     cost = RunCost()

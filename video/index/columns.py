@@ -6,11 +6,41 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ...errors import FrameIndexError
 from .frames import Int64s
 
 _WIDTHS = (1, 2, 4, 8)
+_LEVEL = 9
+# Decompressed bytes a compressed byte may claim, above a floor that any index may have: that
+# of a million samples.
+_MAX_RATIO = 1024
+_FLOOR_BYTES = 16 << 20
+
+
+def compress(data: bytes) -> bytes:
+    """One zstd frame."""
+    return bytes(pa.Codec("zstd", compression_level=_LEVEL).compress(data, asbytes=True))
+
+
+def require_honest(stored: int, unfolded: int) -> None:
+    """Refuse compressed bytes that claim to unfold to far more than they can mean."""
+    require(
+        unfolded <= max(_FLOOR_BYTES, _MAX_RATIO * stored),
+        f"{stored} bytes claim to unfold to {unfolded}",
+    )
+
+
+def decompress(data: memoryview, size: int) -> memoryview:
+    """What one zstd frame unfolds to: `size` bytes, which are known to be honest."""
+    try:
+        unfolded = pa.Codec("zstd").decompress(pa.py_buffer(data), decompressed_size=size)
+    except (OSError, ValueError) as error:
+        raise FrameIndexError(f"the frame index is damaged: {error}") from error
+    found = memoryview(unfolded)
+    require(len(found) == size, f"{size} bytes expected, {len(found)} unfolded")
+    return found
 
 
 def require(holds: bool, found: str) -> None:
@@ -54,6 +84,10 @@ class ColumnReader:
     def u(self, length: int) -> int:
         """An integer of so many bytes."""
         return int.from_bytes(self.take(length), "little")
+
+    def skip(self, count: int) -> None:
+        """Pass over the next column."""
+        self.take(self.take(1)[0] * count)
 
     def column(self, count: int) -> Int64s:
         """The next column. Values of eight bytes may come out negative."""

@@ -7,12 +7,17 @@ frame to its sample. Samples that are decoded but never shown (pre-roll hidden b
 parameter sets alone) have no frame.
 
 The arrays are read-only and shared: nobody copies an index to use it.
+
+An index may be of a part of a clip, as few frames of a long one need no more: then all numbers
+count from the part's own first sample and frame, and references to samples before it are
+negative. `first_sample` and `first_frame` say where the part lies; messages name samples as the
+clip counts them (`clip_sample`).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import Final
@@ -128,7 +133,8 @@ _first_sample = attrgetter("first_sample")
 
 @dataclass(frozen=True)
 class FrameIndex:
-    """Everything that planning a read of one clip needs, without touching its bytes.
+    """Everything that planning a read of one clip, or of a part of it, needs, without touching
+    its bytes.
 
     `n` samples in decode order, `k` presented frames in display order.
     """
@@ -141,12 +147,13 @@ class FrameIndex:
     """`[n]` `SampleFlag` bits."""
     decode_from: Int32s
     """`[n]` the start from which decoding gives each sample's picture exactly; usually that of
-    its GOP, for the leading pictures of an open GOP the one before."""
+    its GOP, for the leading pictures of an open GOP the one before. Negative where that lies
+    before the part."""
     reference_start: Int64s
     """`[n + 1]` where each sample's active references begin in `references`."""
     references: Int32s
     """Samples that a sample's slices can name (8.2.4), ascending within each sample; always
-    earlier samples."""
+    earlier samples, negative before the part."""
     long_term: npt.NDArray[np.uint8]
     """For each of `references`: 0 for a short-term reference, else its LongTermFrameIdx + 1
     (8.2.4.1)."""
@@ -175,6 +182,12 @@ class FrameIndex:
     """What the container says of colours, if it does."""
     display: Display | None = None
     """How the container says that pictures are shown; None: as they are coded."""
+    first_sample: int = 0
+    """Where the part begins in its clip."""
+    first_frame: int = 0
+    """The clip's number of its first frame."""
+    ends_gop: bool = True
+    """Whether a GOP ends with the last sample: a start follows, or the clip is over."""
 
     @property
     def sample_count(self) -> int:
@@ -241,6 +254,45 @@ class FrameIndex:
         """`[k]` how long each frame stands, until the next one or the end."""
         return np.append(np.diff(self.pts_ticks), self.last_duration_ticks)[: self.frame_count]
 
+    def clip_sample(self, sample: int) -> int:
+        """The number of a sample in its clip."""
+        return self.first_sample + sample
+
+    def part(self, samples: slice, frames: slice) -> FrameIndex:
+        """The index of some of the samples.
+
+        Args:
+            samples: Consecutive ones, from `start` to before `stop`.
+            frames: The consecutive frames that they, and no others, carry.
+        """
+        a, b, c, d = samples.start, samples.stop, frames.start, frames.stop
+        first, end = self.reference_start[a], self.reference_start[b]
+        is_last = b == self.sample_count
+        return FrameIndex(
+            offset=self.offset[a:b],
+            size=self.size[a:b],
+            flags=self.flags[a:b],
+            decode_from=self.decode_from[a:b] - np.int32(a),
+            reference_start=self.reference_start[a : b + 1] - first,
+            references=self.references[first:end] - np.int32(a),
+            long_term=self.long_term[first:end],
+            top_order_count=self.top_order_count[a:b],
+            bottom_order_delta=self.bottom_order_delta[a:b],
+            frame_sample=self.frame_sample[c:d] - np.int32(a),
+            pts_ticks=self.pts_ticks[c:d],
+            last_duration_ticks=int(self.duration_ticks[d - 1]) if d > c else 0,
+            timebase=self.timebase,
+            parameter_sets=sets_between(self.parameter_sets, a, b),
+            container=self.container,
+            nal_length_size=self.nal_length_size,
+            source_bytes=self.source_bytes,
+            colour=self.colour,
+            display=self.display,
+            first_sample=self.first_sample + a,
+            first_frame=self.first_frame + c,
+            ends_gop=self.ends_gop if is_last else bool(self.flags[b] & SampleFlag.START),
+        )
+
     def references_of(self, sample: int) -> Int32s:
         """The samples that `sample` can refer to, ascending."""
         return self.references[self.reference_start[sample] : self.reference_start[sample + 1]]
@@ -265,15 +317,34 @@ class FrameIndex:
         Raises:
             FrameRangeError: Naming the first one outside and the range there is.
         """
-        outside = (frames < 0) | (frames >= self.frame_count)
-        if outside.any():
-            first = int(frames[outside][0])
-            has = (
-                f"frames 0 to {self.frame_count - 1}"
-                if self.frame_count
-                else "no presented frame"
-            )
-            raise FrameRangeError(f"frame {first} was asked for, the clip has {has}")
+        refuse_outside(frames, self.frame_count)
+
+
+def refuse_outside(frames: npt.NDArray[np.integer], frame_count: int) -> None:
+    """Refuse frame numbers outside a clip of so many frames.
+
+    Raises:
+        FrameRangeError: Naming the first one outside and the range there is.
+    """
+    outside = (frames < 0) | (frames >= frame_count)
+    if outside.any():
+        first = int(frames[outside][0])
+        has = f"frames 0 to {frame_count - 1}" if frame_count else "no presented frame"
+        raise FrameRangeError(f"frame {first} was asked for, the clip has {has}")
+
+
+def sets_between(
+    states: tuple[ParameterSets, ...], first: int, end: int
+) -> tuple[ParameterSets, ...]:
+    """The states in force from one sample to before another, counted from the first."""
+    if len(states) == 1:
+        return states
+    after = bisect_right(states, first, key=_first_sample)
+    beyond = bisect_left(states, end, lo=after, key=_first_sample)
+    return tuple(
+        replace(state, first_sample=max(0, state.first_sample - first))
+        for state in states[max(0, after - 1) : beyond]
+    )
 
 
 def _counted(holds: npt.NDArray[np.generic]) -> Int64s:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 
 from ..index.frames import FrameIndex, Int64s, SampleFlag
-from .whole import SampleRun
+from .whole import SampleRun, reaches_too_far
 
 
 def plan_closures(index: FrameIndex, targets: Int64s) -> list[SampleRun]:
@@ -21,13 +21,20 @@ def plan_closures(index: FrameIndex, targets: Int64s) -> list[SampleRun]:
     Args:
         index: The clip.
         targets: Samples, ascending, each once.
+
+    Raises:
+        FrameIndexError: One depends on what lies before the part that `index` is of.
     """
     wanted = targets.tolist()
     return connected(index, closure_of(index, wanted), wanted)
 
 
 def closure_of(index: FrameIndex, targets: Sequence[int]) -> set[int]:
-    """The targets and all they depend on."""
+    """The targets and all they depend on.
+
+    Raises:
+        FrameIndexError: Some of that lies before the part that `index` is of.
+    """
     begin, references = index.reference_lists
     has_fields = index.kinds & SampleFlag.SECOND_FIELD
     needed = set(targets)
@@ -36,6 +43,8 @@ def closure_of(index: FrameIndex, targets: Sequence[int]) -> set[int]:
         sample = waiting.pop()
         for other in references[begin[sample] : begin[sample + 1]]:
             if other not in needed:
+                if other < 0:
+                    raise reaches_too_far(index, sample)
                 needed.add(other)
                 waiting.append(other)
         if has_fields:

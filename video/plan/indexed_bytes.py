@@ -31,25 +31,25 @@ def check_indexed(index: FrameIndex, sample: int, data: bytes | memoryview) -> N
         return
     if not index.nal_length_size:
         if not bytes(data[:4]).startswith(_START_CODES):
-            raise _changed(sample, "no start code begins it")
+            raise _changed(index, sample, "no start code begins it")
         return
     try:
         spans = split_length_prefixed(data, index.nal_length_size)
     except BitstreamError as error:
-        raise _changed(sample, str(error)) from error
+        raise _changed(index, sample, str(error)) from error
     headers = [data[start] for start, _ in spans]
     slices = [header for header in headers if NAL_SLICE <= header & 31 <= NAL_SLICE_IDR]
     if not slices:
-        raise _changed(sample, "no slice is in it")
+        raise _changed(index, sample, "no slice is in it")
     if any(header >> 5 & 3 for header in slices) and not flags & SampleFlag.REFERENCE:
-        raise _changed(sample, "it is a reference picture now")
+        raise _changed(index, sample, "it is a reference picture now")
     is_idr = slices[0] & 31 == NAL_SLICE_IDR
     if is_idr != bool(flags & SampleFlag.IDR) and not flags & SampleFlag.SECOND_FIELD:
-        raise _changed(sample, f"it is {'an' if is_idr else 'no'} IDR picture now")
+        raise _changed(index, sample, f"it is {'an' if is_idr else 'no'} IDR picture now")
 
 
-def _changed(sample: int, what: str) -> CorruptVideoError:
+def _changed(index: FrameIndex, sample: int, what: str) -> CorruptVideoError:
     return CorruptVideoError(
-        f"sample {sample}: its bytes are not those that were indexed, the source has changed: "
-        f"{what}"
+        f"sample {index.clip_sample(sample)}: its bytes are not those that were indexed, the "
+        f"source has changed: {what}"
     )

@@ -78,8 +78,8 @@ def prefixes(index: FrameIndex, samples: Int64s) -> Mapping[int, bytes]:
         sent += sum(map(len, changed))
         if sent > _MOST_SENT_AGAIN:
             raise UnsupportedError(
-                f"{sent} bytes of parameter sets to send again by sample {sample}, "
-                f"expected at most {_MOST_SENT_AGAIN}"
+                f"{sent} bytes of parameter sets to send again by sample "
+                f"{index.clip_sample(sample)}, expected at most {_MOST_SENT_AGAIN}"
             )
         found[sample] = found.get(sample, b"") + _framed(changed, index.nal_length_size)
         delivered = sets

@@ -93,6 +93,9 @@ def fetch_shape(index: FrameIndex, runs: Sequence[SampleRun], gap_bytes: int) ->
         first, end = int(run.samples[0]), int(run.samples[-1]) + 1
         if end - first != len(run.samples):
             return "exact"
-        if end < index.sample_count and not index.flags[end] & SampleFlag.START:
+        begins_gop = (
+            index.flags[end] & SampleFlag.START if end < index.sample_count else index.ends_gop
+        )
+        if not begins_gop:
             return "exact"
     return "GOP" if runs else "exact"

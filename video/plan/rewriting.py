@@ -130,7 +130,10 @@ class ClosureRewriter:
                 if not header.redundant_pic_cnt:
                     slices.append((nal, header))
         if not slices:
-            raise BitstreamError(f"sample {sample}: a picture was indexed, none is there")
+            raise BitstreamError(
+                f"sample {self._index.clip_sample(sample)}: a picture was indexed, none is "
+                "there"
+            )
         marking = self._start(sample, slices[0][1])
         out = bytearray()
         for nal, header in slices:
@@ -255,7 +258,8 @@ class ClosureRewriter:
         names = [entry[0].id for entry in wanted if entry is not None]
         if len(names) < len(wanted):
             raise BitstreamError(
-                f"sample {sample}: a slice names a reference that the index does not list"
+                f"sample {self._index.clip_sample(sample)}: a slice names a reference that the "
+                "index does not list"
             )
         return modifications(
             names,

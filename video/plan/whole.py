@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import BitstreamError
+from ...errors import BitstreamError, FrameIndexError
 from ..index.frames import Flags, FrameIndex, Int64s, SampleFlag
 
 
@@ -34,11 +34,15 @@ def plan_whole(index: FrameIndex, targets: Int64s) -> list[SampleRun]:
     Raises:
         BitstreamError: A target's run leads through a sample whose headers are damaged, or a
             reference that it depends on was lost.
+        FrameIndexError: A target depends on what lies before the part that `index` is of.
     """
     refuse_lost(index, targets)
+    starts = index.decode_from[targets]
+    if len(starts) and int(starts.min()) < 0:
+        raise reaches_too_far(index, int(targets[np.argmin(starts)]))
     open_runs: dict[bool, _Open] = {}
     done: list[_Open] = []
-    for start, its_targets in split_targets(targets, index.decode_from[targets]):
+    for start, its_targets in split_targets(targets, starts):
         end = its_targets[-1]
         unclosed = bool(
             index.kinds & SampleFlag.UNCLOSED
@@ -64,8 +68,8 @@ def refuse_lost(index: FrameIndex, targets: Int64s) -> None:
     lost = targets[(index.flags[targets] & SampleFlag.LOST) != 0]
     if len(lost):
         raise BitstreamError(
-            f"sample {int(lost[0])} depends on a reference picture that the stream "
-            "does not hold"
+            f"sample {index.clip_sample(int(lost[0]))} depends on a reference picture that "
+            "the stream does not hold"
         )
 
 
@@ -117,10 +121,19 @@ def plan_whole_from(index: FrameIndex, start: int, targets: Int64s) -> SampleRun
         damaged = np.flatnonzero(index.flags[start:end] & SampleFlag.DAMAGED)
         if len(damaged):
             raise BitstreamError(
-                f"sample {start + int(damaged[0])} has damaged headers, and decoding sample "
-                f"{int(targets[-1])} leads through it from {start}"
+                f"sample {index.clip_sample(start + int(damaged[0]))} has damaged headers, and "
+                f"decoding sample {index.clip_sample(int(targets[-1]))} leads through it from "
+                f"{index.clip_sample(start)}"
             )
     return SampleRun(samples=keep.nonzero()[0] + start, targets=targets)
+
+
+def reaches_too_far(index: FrameIndex, sample: int) -> FrameIndexError:
+    """A sample that is to be decoded needs one from before the part: its block denies that."""
+    return FrameIndexError(
+        f"the frame index is damaged: sample {index.clip_sample(sample)} depends on samples "
+        f"before {index.first_sample}, from where its block is to be read"
+    )
 
 
 def _is_second_field(index: FrameIndex, sample: int) -> bool:

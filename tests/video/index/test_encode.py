@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import random
+import struct
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marey.errors import FrameIndexError
 from marey.tests.support.frame_indexes import random_index, reference_graphs
+from marey.tests.support.stored_indexes import RECORD_BYTES, unpack, zstd
 from marey.video.clips import ClipRecipe, make_clip
 from marey.video.index.build import build_frame_index
-from marey.video.index.encode import _HEAD, decode_index, encode_index
+from marey.video.index.encode import _HEAD, decode_index, encode_index, open_index
 from marey.video.index.frames import FrameIndex, SampleFlag
 from marey.video.source import BytesReader
 
@@ -34,26 +35,15 @@ def assert_same(found: FrameIndex, expected: FrameIndex) -> None:
             assert a == b, field.name
 
 
-@given(reference_graphs())
-def test_round_trip(index: FrameIndex) -> None:
-    assert_same(decode_index(encode_index(index)), index)
+@given(reference_graphs(), st.integers(1, 50))
+def test_round_trip(index: FrameIndex, block_samples: int) -> None:
+    assert_same(decode_index(encode_index(index, block_samples=block_samples)), index)
 
 
 @pytest.mark.parametrize("name", ["default", "open_gop", "edit_list", "mbaff", "raw_resized"])
 def test_round_trip_of_clips(name: str, clip: Callable[[str], bytes]) -> None:
     index = build_frame_index(BytesReader(clip(name))).index
     assert_same(decode_index(encode_index(index)), index)
-
-
-def body_of(blob: bytes) -> bytes:
-    size = _HEAD.unpack_from(blob)[10]
-    return pa.Codec("zstd").decompress(blob[_HEAD.size :], size, asbytes=True)
-
-
-def with_body(blob: bytes, body: bytes) -> bytes:
-    head = list(_HEAD.unpack_from(blob))
-    head[10] = len(body)
-    return _HEAD.pack(*head) + pa.Codec("zstd").compress(body, asbytes=True)
 
 
 def accept_or_refuse(blob: bytes) -> None:
@@ -91,11 +81,27 @@ def test_arbitrary_bytes(blob: bytes) -> None:
 @given(SEEDS)
 def test_changed_columns(seed: int) -> None:
     chance = random.Random(seed)
-    blob = encode_index(random_index(chance, chance.randint(1, 12)))
-    body = bytearray(body_of(blob))
+    index = random_index(chance, chance.randint(1, 24))
+    stored = unpack(encode_index(index, block_samples=chance.choice((4, 1024))))
+    at = chance.randrange(len(stored.bodies))
+    body = bytearray(stored.bodies[at])
     for _ in range(chance.randint(1, 4)):
         body[chance.randrange(len(body))] = chance.choice((0, 1, 2, 4, 8, 127, 128, 255))
-    accept_or_refuse(with_body(blob, bytes(body)))
+    stored.bodies[at] = bytes(body)
+    accept_or_refuse(stored.pack())
+
+
+@settings(max_examples=200)
+@given(SEEDS)
+def test_changed_directories(seed: int) -> None:
+    chance = random.Random(seed)
+    stored = unpack(encode_index(random_index(chance, chance.randint(8, 24)), block_samples=4))
+    for _ in range(chance.randint(1, 2)):
+        record = chance.choice(stored.records)
+        field = chance.randrange(len(record))
+        bits = 31 if field < 8 else 62
+        record[field] = chance.choice((0, 1, 2, record[field] + 1, (1 << bits) - 1))
+    accept_or_refuse(stored.pack())
 
 
 @given(SEEDS)
@@ -111,13 +117,12 @@ def test_changed_or_cut_bytes(seed: int) -> None:
 def test_widest_columns_are_refused_or_sane() -> None:
     """Eight bytes a value reach below 0 and past every sum."""
     index = build_frame_index(BytesReader(make_clip(ClipRecipe("small", frames=4)))).index
-    blob = encode_index(index)
+    stored = unpack(encode_index(index))
+    (body,) = stored.bodies
     rng = random.Random(1)
     for _ in range(300):
-        body = body_of(blob)
         columns, at = [], 0
-        n, k = index.sample_count, index.frame_count
-        jumps, total = _HEAD.unpack_from(blob)[7:9]
+        n, k, jumps, total = stored.records[0][:4]
         for count in (n, n, n, jumps, jumps, n, total, total, k, k, n, n):
             width = body[at]
             planes = np.frombuffer(body, np.uint8, width * count, at + 1).reshape(width, count)
@@ -131,27 +136,45 @@ def test_widest_columns_are_refused_or_sane() -> None:
                 wide[rng.randrange(8), rng.randrange(wide.shape[1])] = rng.choice((1, 128, 255))
         columns[which] = wide
         changed = b"".join(bytes([len(c)]) + c.tobytes() for c in columns) + body[at:]
-        accept_or_refuse(with_body(blob, changed))
+        stored.bodies = [changed]
+        accept_or_refuse(stored.pack())
 
 
 def test_a_claimed_size_is_not_allocated() -> None:
     index = build_frame_index(BytesReader(make_clip(ClipRecipe("small", frames=4)))).index
-    blob = bytearray(encode_index(index))
     for claim in (1 << 31, (1 << 32) - 1):
-        head = list(_HEAD.unpack_from(blob))
-        head[10] = claim
-        tracemalloc.start()
-        with pytest.raises(FrameIndexError):
-            decode_index(_HEAD.pack(*head) + bytes(blob[_HEAD.size :]))
-        assert tracemalloc.get_traced_memory()[1] < 1 << 20
-        tracemalloc.stop()
+        for blob in claiming(encode_index(index), claim):
+            tracemalloc.start()
+            with pytest.raises(FrameIndexError):
+                decode_index(blob)
+            assert tracemalloc.get_traced_memory()[1] < 1 << 20
+            tracemalloc.stop()
 
 
-def test_a_newer_version_is_refused_by_name() -> None:
+def claiming(blob: bytes, size: int) -> Iterator[bytes]:
+    """Blobs that say that one of their parts unfolds to so many bytes."""
+    head = list(_HEAD.unpack_from(blob))
+    for place in (7, 8, 9):  # blocks, states, bytes before the blocks
+        yield _HEAD.pack(*head[:place], size, *head[place + 1 :]) + blob[_HEAD.size :]
+    stored = unpack(blob)
+    start = _HEAD.size + int(head[10])
+    for field in range(8):
+        changed = unpack(blob)
+        changed.records[0][field] = size
+        # Packed by hand: `pack` puts lengths right.
+        preface = struct.pack("<8I3q", *changed.records[0]) + stored.sets
+        compressed = zstd(preface)
+        yield _HEAD.pack(*head[:10], len(compressed), *head[11:]) + compressed + blob[start:]
+
+
+def test_another_version_is_refused_by_name() -> None:
     index = build_frame_index(BytesReader(make_clip(ClipRecipe("small", frames=4)))).index
     blob = bytearray(encode_index(index))
     blob[4] += 1
     with pytest.raises(FrameIndexError, match="newer"):
+        decode_index(bytes(blob))
+    blob[4] = 1
+    with pytest.raises(FrameIndexError, match="before the first release; write the clip again"):
         decode_index(bytes(blob))
 
 
@@ -163,7 +186,7 @@ def test_six_bytes_a_frame_on_ordinary_clips(x264: str) -> None:
     recipe = ClipRecipe("long", width=64, height=48, frames=500, x264=x264)
     index = build_frame_index(BytesReader(make_clip(recipe))).index
     sets = sum(len(nal) for s in index.parameter_sets for nal in (*s.sps, *s.pps, *s.sei))
-    spent = len(encode_index(index)) - _HEAD.size - sets
+    spent = len(encode_index(index)) - _HEAD.size - RECORD_BYTES - sets
     assert spent <= 6 * index.frame_count, spent / index.frame_count
 
 
@@ -177,7 +200,7 @@ def test_frame_of_a_sample_without_a_picture_is_refused() -> None:
 def test_second_field_of_nothing_is_refused() -> None:
     index = random_index(random.Random(4), 8)
     index.flags[0] |= SampleFlag.SECOND_FIELD
-    with pytest.raises(FrameIndexError, match="sample 0 is a second field"):
+    with pytest.raises(FrameIndexError, match="a block begins with a second field"):
         decode_index(encode_index(index))
 
 
@@ -189,11 +212,11 @@ def test_sample_whose_end_leaves_64_bits_is_refused() -> None:
         size=np.array([10, 10, 100]),
         source_bytes=(1 << 63) - 1,
     )
-    with pytest.raises(FrameIndexError, match="sample 2 at 9223372036854775799, 100 bytes"):
+    with pytest.raises(FrameIndexError, match="sample 2 of a block at 9223372036854775799, 1"):
         decode_index(encode_index(far))
 
 
-@pytest.mark.parametrize(("field", "number"), [(9, 5000), (10, 17 << 20)])
+@pytest.mark.parametrize(("field", "number"), [(8, 5000), (9, 17 << 20)])
 def test_numbers_that_no_index_has_are_refused(field: int, number: int) -> None:
     blob = encode_index(random_index(random.Random(6), 3))
     head = list(_HEAD.unpack_from(blob))
@@ -202,16 +225,34 @@ def test_numbers_that_no_index_has_are_refused(field: int, number: int) -> None:
         decode_index(_HEAD.pack(*head) + blob[_HEAD.size :])
 
 
-def test_index_blob_of_zeros_takes_little_memory() -> None:
-    blob = encode_index(random_index(random.Random(7), 3))
-    head = list(_HEAD.unpack_from(blob))
-    head[5] = head[6] = 1 << 20
-    bomb = with_body(_HEAD.pack(*head) + blob[_HEAD.size :], bytes(16 << 20))
-    assert len(bomb) < 2000
+def bomb(blocks: int) -> bytes:
+    """A stored index of few bytes, of a million samples that are all zeros."""
+    stored = unpack(encode_index(random_index(random.Random(7), 3)))
+    n = (1 << 20) // blocks
+    stored.head[5] = stored.head[6] = n * blocks
+    stored.records = [[n, n, 0, 0, 0, 0, 0, 1, 0, 0, 0] for _ in range(blocks)]
+    stored.bodies = [bytes((16 << 20) // blocks) for _ in range(blocks)]
+    return stored.pack()
+
+
+def test_many_blocks_of_zeros_are_refused_together() -> None:
+    """Each by itself could be honest."""
+    stored = unpack(bomb(1))
+    stored.records *= 2
+    stored.bodies *= 2
+    stored.head[5] = stored.head[6] = 2 << 20
+    with pytest.raises(FrameIndexError, match="claim to unfold to 33554432"):
+        open_index(stored.pack())
+
+
+@pytest.mark.parametrize("blocks", [1, 1 << 8])
+def test_index_blob_of_zeros_takes_little_memory(blocks: int) -> None:
+    blob = bomb(blocks)
+    assert len(blob) < 10_000 + 60 * blocks
     tracemalloc.start()
     try:
         with pytest.raises(FrameIndexError):
-            decode_index(bomb)
+            decode_index(blob)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from marey.tests.support.frame_indexes import reference_graphs
 from marey.video.clips import RECIPES
@@ -25,48 +26,114 @@ class Page:
     def __init__(self, blob: bytes) -> None:
         # Head, 64 bytes
         assert blob[:4] == b"MFIX"
-        assert blob[4] == 2
+        assert blob[4] == 3
         self.container = ("mp4", "annexb")[blob[5]]
         self.nal_length_size = blob[6]
         self.colour = (blob[7] % 128 - 1, blob[7] >= 128) if blob[7] else None
         u32 = [int.from_bytes(blob[i : i + 4], "little") for i in range(8, 32, 4)]
-        n, k, j, m, p, body_bytes = u32
+        samples, frames, self.blocks, states, unfolded, stored = u32
         i64 = [int.from_bytes(blob[i : i + 8], "little", signed=True) for i in range(32, 64, 8)]
         self.source_bytes, self.last_duration, self.numerator, self.denominator = i64
-        # Body, one zstd frame
-        self.body = pa.Codec("zstd").decompress(blob[64:], body_bytes, asbytes=True)
-        self.at = 0
-        size, flags, back = self.column(n), self.column(n), self.column(n)
-        jumps, jump = self.column(j), self.signed(j)
-        counts, ranks, long_term = self.column(n), self.column(m), self.column(m)
-        display, times = self.signed(k), self.signed(k)
-        orders, bottoms = self.signed(n), self.signed(n)
-        nals = [self.take(self.u(2)) for _ in range(self.u(4))]
-        self.states = [self.state(nals) for _ in range(p)]
+        # Directory and parameter sets, one zstd frame
+        preface = Bytes(blob[64 : 64 + stored], unfolded)
+        records = [preface.record() for _ in range(self.blocks)]
+        nals = [preface.take(preface.u(2)) for _ in range(preface.u(4))]
+        self.states = [preface.state(nals) for _ in range(states)]
         self.display = None
-        if self.u(1):
-            matrix = tuple(self.u(4) for _ in range(9))
-            width, height = self.u(4), self.u(4)
-            self.display = (matrix, width, height, self.take(self.u(2)))
-        assert self.at == len(self.body)
+        if preface.u(1):
+            matrix = tuple(preface.u(4) for _ in range(9))
+            width, height = preface.u(4), preface.u(4)
+            self.display = (matrix, width, height, preface.take(preface.u(2)))
+        preface.finish()
+        # Blocks
+        self.size: list[int] = []
+        self.offset: list[int] = []
+        self.flags: list[int] = []
+        self.decode_from: list[int] = []
+        self.references: list[list[int]] = []
+        self.long_term: list[int] = []
+        self.frame_sample: list[int] = []
+        self.pts: list[int] = []
+        self.top: list[int] = []
+        self.bottom: list[int] = []
+        at = 64 + stored
+        for record in records:
+            self.block(record, Bytes(blob[at : at + record[5]], record[4]))
+            at += record[5]
+        assert at == len(blob)
+        assert (len(self.size), len(self.pts)) == (samples, frames)
 
-        self.size, self.flags, self.long_term, self.bottom = size, flags, long_term, bottoms
-        self.offset = list(self.offsets(size, dict(zip(jumps, jump, strict=True))))
-        starts = [s for s in range(n) if flags[s] & 4]
-        self.decode_from = [
-            starts[sum(1 for start in starts if start <= s) - 1 - back[s]] for s in range(n)
+    def block(self, record: list[int], body: Bytes) -> None:
+        """A block, one zstd frame"""
+        n, k, j, m, _, _, reach, begins_gop, first_byte, first_time, latest = record
+        before = len(self.size)
+        size, flags, back = body.column(n), body.column(n), body.column(n)
+        jumps, jump = body.column(j), body.signed(j)
+        counts, ranks, long_term = body.column(n), body.column(m), body.column(m)
+        display, times = body.signed(k), body.signed(k)
+        orders, bottoms = body.signed(n), body.signed(n)
+        body.finish()
+
+        end = first_byte
+        for sample, length in enumerate(size):
+            self.offset.append(end + dict(zip(jumps, jump, strict=True)).get(sample, 0))
+            end = self.offset[-1] + length
+        starts = [
+            counted_back(back[s], [i for i in range(s + 1) if flags[i] & 4]) for s in range(n)
         ]
         rank = iter(ranks)
-        self.references = []
+        references = []
         for s in range(n):
-            before = [r for r in range(s) if flags[r] & 1]
-            self.references.append([before[-1 - next(rank)] for _ in range(counts[s])])
-        self.frame_sample = [i + d for i, d in enumerate(display)]
-        self.pts = list(self.summed_twice(times))
+            earlier = [i for i in range(s) if flags[i] & 1]
+            references.append([counted_back(next(rank), earlier) for _ in range(counts[s])])
+        frame_sample = [i + d for i, d in enumerate(display)]
+        pts = [first_time + t for t in summed_twice(times)]
         # Samples in display order, each where it is shown first; those without a frame last.
-        order = list(dict.fromkeys(self.frame_sample))
+        order = list(dict.fromkeys(frame_sample))
         order += sorted(set(range(n)) - set(order))
-        self.top = dict(zip(order, self.summed_twice(orders), strict=True))
+        top = dict(zip(order, summed_twice(orders), strict=True))
+
+        assert min([0, *starts, *(r for each in references for r in each)]) == -reach
+        assert bool(flags[0] & 4) == bool(begins_gop)
+        assert not flags[0] & 8
+        assert max(pts, default=0) == latest
+        self.size += size
+        self.flags += flags
+        self.decode_from += [before + s for s in starts]
+        self.references += [[before + r for r in each] for each in references]
+        self.long_term += long_term
+        self.frame_sample += [before + s for s in frame_sample]
+        self.pts += pts
+        self.top += [top[s] for s in range(n)]
+        self.bottom += bottoms
+
+
+def counted_back(number: int, candidates: list[int]) -> int:
+    """The candidates from the last to the first, then the samples before the block."""
+    return [*reversed(candidates), *range(-1, -2 - number, -1)][number]
+
+
+def summed_twice(values: list[int]) -> Iterator[int]:
+    value = difference = 0
+    for second in values:
+        difference += second
+        value += difference
+        yield value
+
+
+class Bytes:
+    """One zstd frame, and the values in it one after the other."""
+
+    def __init__(self, stored: bytes, size: int) -> None:
+        self.body = pa.Codec("zstd").decompress(stored, size, asbytes=True)
+        self.at = 0
+
+    def finish(self) -> None:
+        assert self.at == len(self.body)
+
+    def record(self) -> list[int]:
+        numbers = [self.u(4) for _ in range(8)]
+        return [*numbers, *(int.from_bytes(self.take(8), "little", signed=True) for _ in "123")]
 
     def take(self, length: int) -> bytes:
         self.at += length
@@ -90,25 +157,10 @@ class Page:
         kinds = [[nals[self.u(4)] for _ in range(count)] for count in (sps, pps, messages)]
         return (*head, *kinds)
 
-    @staticmethod
-    def offsets(size: list[int], jump: dict[int, int]) -> Iterator[int]:
-        end = 0
-        for sample, length in enumerate(size):
-            at = end + jump.get(sample, 0)
-            yield at
-            end = at + length
 
-    @staticmethod
-    def summed_twice(values: list[int]) -> Iterator[int]:
-        value = difference = 0
-        for second in values:
-            difference += second
-            value += difference
-            yield value
-
-
-def assert_read_by_the_page(index: FrameIndex) -> None:
-    page = Page(encode_index(index))
+def assert_read_by_the_page(index: FrameIndex, block_samples: int) -> int:
+    """Gives how many blocks there were."""
+    page = Page(encode_index(index, block_samples=block_samples))
     assert page.container == index.container
     assert page.nal_length_size == index.nal_length_size
     assert page.source_bytes == index.source_bytes
@@ -138,7 +190,7 @@ def assert_read_by_the_page(index: FrameIndex) -> None:
     assert page.long_term == index.long_term.tolist()
     assert page.frame_sample == index.frame_sample.tolist()
     assert page.pts == index.pts_ticks.tolist()
-    assert [page.top[s] for s in range(index.sample_count)] == index.top_order_count.tolist()
+    assert page.top == index.top_order_count.tolist()
     assert page.bottom == index.bottom_order_delta.tolist()
     assert page.states == [
         (
@@ -154,13 +206,21 @@ def assert_read_by_the_page(index: FrameIndex) -> None:
         )
         for s in index.parameter_sets
     ]
+    return page.blocks
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_clips_are_read_by_the_page(name: str, clip: Callable[[str], bytes]) -> None:
-    assert_read_by_the_page(build_frame_index(BytesReader(clip(name))).index)
+    index = build_frame_index(BytesReader(clip(name))).index
+    assert assert_read_by_the_page(index, 1024) == 1
+    assert_read_by_the_page(index, 8)
 
 
-@given(reference_graphs())
-def test_any_index_is_read_by_the_page(index: FrameIndex) -> None:
-    assert_read_by_the_page(index)
+def test_clips_of_many_blocks_are_read_by_the_page(clip: Callable[[str], bytes]) -> None:
+    index = build_frame_index(BytesReader(clip("default"))).index
+    assert assert_read_by_the_page(index, 4) > index.sample_count // 12
+
+
+@given(reference_graphs(), st.integers(1, 50))
+def test_any_index_is_read_by_the_page(index: FrameIndex, block_samples: int) -> None:
+    assert_read_by_the_page(index, block_samples)
