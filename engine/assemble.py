@@ -12,15 +12,43 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from ..expressions.dtypes import FRAMES, TIMED_FRAMES, DataType
-from ..video.index.frames import Int64s
+from ..video.index.frames import FrameIndex, Int64s
 from ..video.timing import NANOSECONDS, to_seconds
 from .wanted import WantedFrames
 
 _TIME = pa.timestamp("ns")
+
+
+class Moments:
+    """When the frames of a slot are shown, each in its place.
+
+    Args:
+        count: How many frames there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.pts_seconds = np.zeros(count)
+        """On the presentation timeline."""
+        self.duration_seconds = np.zeros(count)
+        """Until the next frame."""
+        self._clock = np.zeros(count, np.int64)
+        self._has_none = np.ones(count, np.bool_)
+
+    def note(self, places: Int64s, index: FrameIndex, frames: Int64s) -> None:
+        """Some places are those of frames of an index."""
+        ticks = index.pts_ticks[frames]
+        self.pts_seconds[places] = to_seconds(ticks, index.timebase)
+        duration = index.duration_ticks[frames]
+        self.duration_seconds[places] = to_seconds(duration, index.timebase)
+        self._clock[places] = ticks
+        self._has_none[places] = index.timebase != NANOSECONDS
+
+    def times(self) -> pa.Array:
+        """By the stream's clock; null where its timeline is none."""
+        return pa.array(self._clock, pa.int64(), mask=self._has_none).view(_TIME)
 
 
 def frame_offsets(rows: Sequence[WantedFrames | None]) -> Int64s:
@@ -37,6 +65,7 @@ def frames_array(
     offsets: Int64s,
     pixels: pa.Buffer,
     *,
+    moments: Moments,
     failed: Collection[int],
     dtype: DataType = FRAMES,
 ) -> pa.StructArray:
@@ -46,22 +75,23 @@ def frames_array(
         rows: What each row holds; None where it is null.
         offsets: From `frame_offsets`.
         pixels: The frames, one after the other.
+        moments: When they are shown.
         failed: Rows whose pixels were not made: they become null.
         dtype: `FRAMES`, or `TIMED_FRAMES`.
     """
     listed = dtype.field("frames").type
-    there = [row for row in rows if row is not None]
+    numbers = [row.frames for row in rows if row is not None]
     data = pa.LargeBinaryArray.from_buffers(
         pa.large_binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), pixels]
     )
     columns = [
         data,
-        pa.array(_joined([row.frames for row in there], np.uint32)),
-        pa.array(_joined([_pts_seconds(row) for row in there], np.float64)),
-        pa.array(_joined([_duration_seconds(row) for row in there], np.float64)),
+        pa.array(np.concatenate([*numbers, np.empty(0, np.int64)]).astype(np.uint32)),
+        pa.array(moments.pts_seconds),
+        pa.array(moments.duration_seconds),
     ]
     if dtype == TIMED_FRAMES:
-        columns.append(_times(there))
+        columns.append(moments.times())
     frames = pa.StructArray.from_arrays(columns, fields=list(listed.value_type))
     counts = np.array([len(row.frames) if row else 0 for row in rows], np.int64)
     gone = np.array(sorted(failed), np.int64)
@@ -83,24 +113,3 @@ def frames_array(
         fields=list(dtype),
         mask=pa.array(absent, pa.bool_()),
     )
-
-
-def _pts_seconds(row: WantedFrames) -> npt.NDArray[np.float64]:
-    return to_seconds(row.index.pts_ticks[row.frames], row.index.timebase)
-
-
-def _duration_seconds(row: WantedFrames) -> npt.NDArray[np.float64]:
-    return to_seconds(row.index.duration_ticks[row.frames], row.index.timebase)
-
-
-def _times(rows: Sequence[WantedFrames]) -> pa.Array:
-    """When each frame begins by the stream's clock; null where its timeline is none."""
-    ticks = _joined([row.index.pts_ticks[row.frames] for row in rows], np.int64)
-    none = [np.full(len(row.frames), row.index.timebase != NANOSECONDS) for row in rows]
-    return pa.array(ticks, pa.int64(), mask=_joined(none, np.bool_)).view(_TIME)
-
-
-def _joined(
-    parts: Sequence[npt.NDArray[np.generic]], dtype: npt.DTypeLike
-) -> npt.NDArray[np.generic]:
-    return np.concatenate(parts).astype(dtype) if parts else np.empty(0, dtype)

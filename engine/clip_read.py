@@ -1,4 +1,4 @@
-"""One clip's part of a window: all rows that read it in one form share one decode of it.
+"""What a window reads of one clip: all rows that read it in one form share one decode of it.
 
 The runs of a plan are independent, and are shared out between the decode threads. A run is
 exact or fails as a whole, and how far it reaches depends on the frames that are asked for
@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import MareyError, NotFoundError, SourceChangedError, VideoError
 from ..video.decode.frame import PixelOutput
+from ..video.index.clip import ClipIndex
 from ..video.index.frames import FrameIndex, Int64s
 from ..video.plan import (
     DecodeRun,
@@ -40,7 +41,7 @@ class Places:
     row: Int64s
     """The window's row that wants the frame."""
     frame: Int64s
-    """The frame."""
+    """The frame, as its index counts."""
     offset: Int64s
     """Where its pixels begin in the slot's buffer."""
 
@@ -61,7 +62,7 @@ class PlannedRead:
 
 @dataclass(slots=True)
 class ClipRead:
-    """Frames of one clip, each decoded once and put wherever a row wants it."""
+    """Frames of one part of a clip, each decoded once and put wherever a row wants it."""
 
     media: Media
     """Fetches and decodes."""
@@ -69,8 +70,10 @@ class ClipRead:
     """Number of the video column."""
     row: int
     """A handle's row that leads to the clip."""
+    clip: ClipIndex
+    """The clip."""
     index: FrameIndex
-    """Of the clip."""
+    """Of the part of it that its frames need: places and plans go by the part's numbers."""
     output: PixelOutput
     """What the pixels are to be."""
     frame_bytes: int
@@ -81,14 +84,6 @@ class ClipRead:
     """One for all rows, or one a row where there can be none for all."""
     found: list[tuple[int, Fault]] = field(default_factory=list)
     """Rows and what went wrong with them, from any thread."""
-
-    @property
-    def faults(self) -> dict[int, Fault]:
-        """By row what went wrong, that of the first frame where there are several."""
-        faults: dict[int, Fault] = {}
-        for row, fault in sorted(self.found, key=lambda f: (f[1].frame is None, f[1].frame)):
-            faults.setdefault(row, fault)
-        return faults
 
     def plan(self) -> None:
         """Decide what to read."""
@@ -117,9 +112,10 @@ class ClipRead:
                 bytes_fetched=plan.bytes_fetched,
                 requests=len(plan.ranges),
                 runs=tuple((run.strategy, len(run.samples)) for run in plan.runs),
-                index=self.index,
                 kind=self.media.kind(self.table, self.row),
                 options=estimate_fetches(self.index, _samples(plan), self._cost()),
+                source_bytes=self.clip.source_bytes,
+                source_samples=self.clip.head.sample_count,
             )
 
     def tasks(
@@ -240,8 +236,9 @@ class ClipRead:
         return [places.where(places.row == row) for row in np.unique(places.row)]
 
     def _fail(self, places: Places, error: MareyError, frame: int | None) -> None:
+        clip_frame = None if frame is None else self.index.first_frame + frame
         for row in np.unique(places.row).tolist():
-            self.found.append((row, Fault(error, frame)))
+            self.found.append((row, Fault(error, clip_frame)))
 
 
 def _samples(plan: ReadPlan) -> Int64s:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..errors import MareyError
-from ..video.index.frames import FrameIndex
+from ..video.index.clip import ClipIndex
 from .execute import Stop
 from .failures import OnError, RowFailure, located, united_rows
 from .fault import forget_frames
@@ -112,12 +112,12 @@ class QueryContext:
         """A video column by its number."""
         return self._columns[table]
 
-    def load(self, places: Sequence[tuple[int, int]]) -> list[FrameIndex | MareyError | None]:
+    def load(self, places: Sequence[tuple[int, int]]) -> list[ClipIndex | MareyError | None]:
         """The indexes of (table, row) pairs: one read for each table."""
         by_table: dict[int, list[int]] = {}
         for table, row in dict.fromkeys(places):
             by_table.setdefault(table, []).append(row)
-        loaded: dict[tuple[int, int], FrameIndex | MareyError | None] = {}
+        loaded: dict[tuple[int, int], ClipIndex | MareyError | None] = {}
         for table, rows in by_table.items():
             column = self._columns[table]
             ids = [column.row_id(row) for row in rows]
@@ -125,12 +125,12 @@ class QueryContext:
             loaded.update(zip([(table, row) for row in rows], found, strict=True))
         return [loaded[place] for place in places]
 
-    def frame_indexes(self, handles: pa.StructArray) -> list[FrameIndex | None]:
+    def frame_indexes(self, handles: pa.StructArray) -> list[ClipIndex | None]:
         """The index behind each handle; None for a null one, and where it cannot be read."""
         places = [(h["__marey_table"], h["__marey_row"]) for h in handles.to_pylist() if h]
         loaded = iter(self.load(places))
         at = iter(places)
-        indexes: list[FrameIndex | None] = []
+        indexes: list[ClipIndex | None] = []
         for there in handles.is_valid().to_pylist():
             index = next(loaded) if there else None
             table, row = next(at) if there else (0, 0)

@@ -91,7 +91,7 @@ class SlotEstimate:
         for strategy, samples in read.runs:
             self.runs[strategy] = self.runs.get(strategy, 0) + 1
             self.samples[strategy] = self.samples.get(strategy, 0) + samples
-        self.sources[read.clip] = read.index.source_bytes, read.index.sample_count
+        self.sources[read.clip] = read.source_bytes, read.source_samples
 
 
 @dataclass(frozen=True, slots=True)

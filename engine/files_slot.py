@@ -14,6 +14,7 @@ from ..video.plan import estimate_fetches, fetch_shape
 from ..video.plan.byte_ranges import plan_ranges
 from ..video.remux import RemuxPlan, plan_remux, write_remux
 from .fault import Fault
+from .index_cache import part_bytes
 from .media import ClipRanges, Fetched, Media, ReadEstimate
 from .wanted import WantedFile
 
@@ -36,7 +37,9 @@ class FilesSlot:
             + (_most_sound(plan) if row.audio else 0)
             for row, plan in self._planned()
         )
-        """Bytes of the files, and of what is fetched for them."""
+        """Bytes of the files, of what is fetched for them, and of the indexes."""
+        indexes = {id(row.index): row.index for row in rows if row is not None}
+        self.cost_bytes += sum(map(part_bytes, indexes.values()))
 
     @property
     def seconds(self) -> float:
@@ -71,11 +74,12 @@ class FilesSlot:
                 bytes_fetched=sum(r.length for r in ranges),
                 requests=len(ranges),
                 runs=tuple((plan.strategy, len(run.samples)) for run in plan.runs),
-                index=index,
                 kind=self._media.kind(row.table, row.row),
                 options=estimate_fetches(
                     index, np.unique(np.concatenate([run.samples for run in plan.runs])), cost
                 ),
+                source_bytes=index.source_bytes,
+                source_samples=index.sample_count,
             )
 
     def ranges(self) -> list[ClipRanges]:

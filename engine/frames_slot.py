@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from ..errors import MareyError
 from ..expressions.dtypes import DataType
 from ..video.decode.frame import OutputShape, PixelOutput
-from .assemble import frame_offsets, frames_array
+from .assemble import Moments, frame_offsets, frames_array
 from .clip_read import ClipRead, Places
 from .fault import Fault
+from .index_cache import index_bytes, part_bytes
 from .media import ClipRanges, Fetched, Media, ReadEstimate
 from .wanted import WantedFrames
 
@@ -31,8 +34,11 @@ class FramesSlot:
         """
         self._rows = rows
         self._dtype = dtype
+        self._media = media
         self._offsets = frame_offsets(rows)
-        self._clips = [_clip_read(group, media) for group in _groups(rows, self._offsets)]
+        self._moments = Moments(self.frame_count)
+        self._unread: dict[int, Fault] = {}
+        self._clips = [clip for group in _groups(rows) for clip in self._clip_reads(group)]
         self._pixels = pa.py_buffer(b"")
         self._decode_threads = media.decode_threads
         for clip in self._clips:
@@ -40,9 +46,12 @@ class FramesSlot:
 
     @property
     def cost_bytes(self) -> int:
-        """Bytes of the frames, and of what is fetched for them."""
+        """Bytes of the frames, of what is fetched for them, and of the indexes."""
         fetched = sum(r.plan.bytes_fetched for clip in self._clips for r in clip.reads)
-        return int(self._offsets[-1]) + fetched
+        parts = {id(clip.index): clip.index for clip in self._clips}
+        clips = {id(clip.clip): clip.clip for clip in self._clips}
+        held = sum(map(part_bytes, parts.values())) + sum(map(index_bytes, clips.values()))
+        return int(self._offsets[-1]) + fetched + held
 
     @property
     def seconds(self) -> float:
@@ -56,8 +65,12 @@ class FramesSlot:
 
     @property
     def faults(self) -> Mapping[int, Fault]:
-        """By row, what went wrong."""
-        return {row: fault for clip in self._clips for row, fault in clip.faults.items()}
+        """By row, what went wrong; that of the first frame where there are several."""
+        found = [*self._unread.items(), *(f for clip in self._clips for f in clip.found)]
+        faults: dict[int, Fault] = {}
+        for row, fault in sorted(found, key=lambda f: (f[1].frame is None, f[1].frame)):
+            faults.setdefault(row, fault)
+        return faults
 
     def estimates(self) -> Iterator[ReadEstimate]:
         """What the reads of all clips will take."""
@@ -81,44 +94,70 @@ class FramesSlot:
     def column(self, failed: Collection[int]) -> pa.Array:
         """The finished column; rows that failed are null."""
         return frames_array(
-            self._rows, self._offsets, self._pixels, failed=failed, dtype=self._dtype
+            self._rows,
+            self._offsets,
+            self._pixels,
+            moments=self._moments,
+            failed=failed,
+            dtype=self._dtype,
         )
 
+    def _clip_reads(self, group: Group) -> Iterator[ClipRead]:
+        """A read for each part of the clip that the group's frames need."""
+        first = group[0].wanted
+        size = first.shape.frame_bytes
+        counts = [len(row.wanted.frames) for row in group]
+        rows = np.repeat([row.number for row in group], counts)
+        places = np.concatenate([row.places for row in group])
+        frames = np.concatenate([row.wanted.frames for row in group])
+        try:
+            parts = list(first.index.split(frames))
+        except MareyError as error:
+            # A damaged block: perhaps not every row needs it.
+            if len(group) == 1:
+                self._unread[group[0].number] = Fault(error)
+            else:
+                for row in group:
+                    yield from self._clip_reads([row])
+            return
+        for part, chosen in parts:
+            local = frames[chosen] - part.first_frame
+            here = places[chosen]
+            self._moments.note(here, part, local)
+            yield ClipRead(
+                media=self._media,
+                table=first.table,
+                row=first.row,
+                clip=first.index,
+                index=part,
+                output=first.output,
+                frame_bytes=size,
+                places=Places(rows[chosen], local, self._offsets[here]),
+            )
 
-Group = list[tuple[int, int, WantedFrames]]
-"""Rows, and where their frames begin, that read one clip in one form."""
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of the window, and which of the slot's frames are its own."""
+
+    number: int
+    wanted: WantedFrames
+    places: np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-def _groups(rows: Sequence[WantedFrames | None], offsets: np.ndarray) -> Iterator[Group]:
+Group = list[_Row]
+"""Rows that read one clip in one form."""
+
+
+def _groups(rows: Sequence[WantedFrames | None]) -> Iterator[Group]:
     groups: dict[tuple[int, PixelOutput, OutputShape], Group] = {}
     at = 0
-    for i, row in enumerate(rows):
+    for number, row in enumerate(rows):
         if row is None:
             continue
         # One index object stands for one clip; the row keeps it alive.
         key = (id(row.index), row.output, row.shape)
-        groups.setdefault(key, []).append((i, int(offsets[at]), row))
-        at += len(row.frames)
+        end = at + len(row.frames)
+        groups.setdefault(key, []).append(_Row(number, row, np.arange(at, end)))
+        at = end
     yield from groups.values()
-
-
-def _clip_read(group: Group, media: Media) -> ClipRead:
-    first = group[0][2]
-    size = first.shape.frame_bytes
-    counts = [len(row.frames) for _, _, row in group]
-    places = Places(
-        row=np.repeat(np.array([i for i, _, _ in group], np.int64), counts),
-        frame=np.concatenate([row.frames for _, _, row in group]),
-        offset=np.concatenate(
-            [start + size * np.arange(len(r.frames)) for _, start, r in group]
-        ),
-    )
-    return ClipRead(
-        media=media,
-        table=first.table,
-        row=first.row,
-        index=first.index,
-        output=first.output,
-        frame_bytes=size,
-        places=places,
-    )

@@ -55,12 +55,14 @@ class ReadEstimate:
     """Ranges."""
     runs: tuple[tuple[Strategy, int], ...]
     """For each run what is done to its samples, and how many there are."""
-    index: FrameIndex
-    """Of the clip."""
     kind: SourceKind
     """Where it lies."""
     options: tuple[FetchEstimate, ...]
     """Every way of fetching what is needed, with what it would cost."""
+    source_bytes: int
+    """Bytes of the whole clip."""
+    source_samples: int
+    """Its samples."""
 
 
 Fetched = Sequence[memoryview] | MareyError

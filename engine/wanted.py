@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ..errors import FrameRangeError, MareyError, RowTooLargeError, VideoError
 from ..video.decode.frame import OutputShape, PixelOutput, output_shape
+from ..video.index.clip import ClipIndex
 from ..video.index.frames import FrameIndex, Int64s
 from ..video.retiming import carry_times
 from .context import QueryContext
@@ -28,7 +29,7 @@ class WantedFrames:
     """Number of the video column."""
     row: int
     """The handle's row."""
-    index: FrameIndex
+    index: ClipIndex
     """Of the clip."""
     frames: Int64s
     """Frame numbers, in order, duplicates kept; all of them are there."""
@@ -52,7 +53,7 @@ class WantedFile:
     row: int
     """The handle's row."""
     index: FrameIndex
-    """Of the clip."""
+    """Of the whole clip."""
     frames: Int64s
     """Frame numbers as asked for; all of them are there."""
     audio: bool
@@ -97,7 +98,7 @@ def check_requests(
     return [_check_size(row, max_row_bytes) for row in zip(*checked, strict=True)]
 
 
-def _check(request: Request, index: FrameIndex | MareyError | None) -> Wanted | Refused | None:
+def _check(request: Request, index: ClipIndex | MareyError | None) -> Wanted | Refused | None:
     if index is None:
         return None
     if isinstance(index, MareyError):
@@ -112,11 +113,12 @@ def _check(request: Request, index: FrameIndex | MareyError | None) -> Wanted | 
             else _range_error(index, outside)
         )
         return Refused(request.table, request.row, Fault(error, _shown_frame(first)))
-    if isinstance(request, RemuxRequest):
-        if len(frames):
-            index, _ = carry_times(index, np.unique(frames))
-        return WantedFile(request.table, request.row, index, frames, request.audio)
     try:
+        if isinstance(request, RemuxRequest):
+            whole = index.whole()
+            if len(frames):
+                whole, _ = carry_times(whole, np.unique(frames))
+            return WantedFile(request.table, request.row, whole, frames, request.audio)
         output, shape = _shape(index, frames, request)
     except MareyError as error:
         return Refused(request.table, request.row, Fault(error))
@@ -127,7 +129,7 @@ def _shown_frame(frame: int) -> int | None:
     return frame if 0 <= frame < 1 << 32 else None
 
 
-def _range_error(index: FrameIndex, frames: Int64s) -> MareyError:
+def _range_error(index: ClipIndex, frames: Int64s) -> MareyError:
     try:
         index.check_frames(frames)
     except FrameRangeError as error:
@@ -136,20 +138,17 @@ def _range_error(index: FrameIndex, frames: Int64s) -> MareyError:
 
 
 def _shape(
-    index: FrameIndex, frames: Int64s, request: ReadRequest
+    index: ClipIndex, frames: Int64s, request: ReadRequest
 ) -> tuple[PixelOutput, OutputShape]:
     output = PixelOutput(
         pixel_format=request.pixel_format,  # type: ignore[arg-type]  # PixelOutput checks it
         height=request.height,
         width=request.width,
     )
-    firsts = np.array([sets.first_sample for sets in index.parameter_sets], np.int64)
-    samples = index.frame_sample[frames] if len(frames) else firsts[:1]
-    used = np.unique(np.searchsorted(firsts, samples, side="right") - 1)
-    formats = dict.fromkeys(index.parameter_sets[i].format for i in used.tolist())
+    formats = index.formats(frames)
     shapes = dict.fromkeys(output_shape(form, output) for form in formats)
     if len(shapes) > 1:
-        sizes = " and ".join(f"{form.width}x{form.height}" for form in list(formats)[:2])
+        sizes = " and ".join(f"{form.width}x{form.height}" for form in formats[:2])
         raise VideoError(
             f"the frames asked for differ in size ({sizes}): give height and width, or read "
             "frames of one size at a time"

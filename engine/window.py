@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ..expressions.dtypes import materialised
-from ..video.index.frames import FrameIndex
 from .context import QueryContext
 from .fault import Fault
 from .files_slot import FilesSlot
 from .frames_slot import FramesSlot
-from .index_cache import index_bytes
 from .media import Media, ReadEstimate
 from .plan_log import log_reads
 from .requests import Slot, fill
@@ -68,8 +66,7 @@ class Window:
     @property
     def cost_bytes(self) -> int:
         """Bytes that the window fetches and gives, and those of its frame indexes."""
-        held = sum(slot.cost_bytes for slot in self._slots)
-        return held + sum(map(index_bytes, self._indexes()))
+        return sum(slot.cost_bytes for slot in self._slots)
 
     @property
     def seconds(self) -> float:
@@ -174,14 +171,17 @@ class Window:
             rows=rows,
             rows_skipped=len(dropped),
             frames=frames,
-            source_bytes=sum(index.source_bytes for index in self._indexes()),
+            source_bytes=self._source_bytes(),
         )
 
-    def _indexes(self) -> list[FrameIndex]:
-        """The clips that are read, each once."""
-        cells = [cell for column in self._cells for cell in column]
-        wanted = [c.index for c in cells if isinstance(c, WantedFrames | WantedFile)]
-        return list({id(index): index for index in wanted}.values())
+    def _source_bytes(self) -> int:
+        """Bytes of the clips that are read, each counted once."""
+        clips: dict[tuple[int, int], int] = {}
+        for cell in (cell for column in self._cells for cell in column):
+            if isinstance(cell, WantedFrames | WantedFile):
+                clip = self._kit.media.clip(cell.table, cell.row)
+                clips[clip] = cell.index.source_bytes
+        return sum(clips.values())
 
 
 def _slot_work(

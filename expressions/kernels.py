@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from ..errors import ExpressionError, FrameRangeError, InputError, MareyError
-from ..video.index.frames import FrameIndex
+from ..video.index.clip import ClipIndex
 from . import selection
 from .arguments import MAX_FRAME, check_constant
 from .chance import Chance
@@ -44,7 +44,7 @@ class IndexSource(Protocol):
     raised: BaseException | None
     """The first exception that left a function: DataFusion passes on its text alone."""
 
-    def frame_indexes(self, handles: Array) -> list[FrameIndex | None]:
+    def frame_indexes(self, handles: Array) -> list[ClipIndex | None]:
         """The frame index of each handle; None for a null one, and for a row that failed."""
         ...
 
@@ -75,7 +75,7 @@ class Rows:
         """What is drawn for a row: of its seed, the epoch, and which stored row it is."""
         return Chance(seed, *self._source.stored_row(*self._handle(row)))
 
-    def indexes(self) -> list[FrameIndex | None]:
+    def indexes(self) -> list[ClipIndex | None]:
         """The frame index of each row that has a value so far; no other is read."""
         null = pa.scalar(None, HANDLE)
         return self._source.frame_indexes(
@@ -147,7 +147,7 @@ class Rows:
                 ),
             )
 
-    def select(self, choose: Callable[[int, FrameIndex], Int64s]) -> Array:
+    def select(self, choose: Callable[[int, ClipIndex], Int64s]) -> Array:
         """The frames that a selection chooses in each row."""
         chosen: list[Int64s] = []
         none = np.empty(0, np.int64)
@@ -212,7 +212,7 @@ def uniform(source: IndexSource, handles: Array, n: Array, jitter_seed: Array) -
     counts = rows.values("n", n).to_pylist()
     seeds = rows.values("jitter_seed", jitter_seed).to_pylist()
 
-    def choose(row: int, index: FrameIndex) -> Int64s:
+    def choose(row: int, index: ClipIndex) -> Int64s:
         chance = None if seeds[row] is None else rows.chance(row, seeds[row])
         return selection.uniform(index, counts[row], chance)
 

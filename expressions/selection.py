@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FrameRangeError, UnsupportedError
-from ..video.index.frames import FrameIndex, SampleFlag
+from ..video.index.clip import ClipIndex
+from ..video.index.frames import SampleFlag
+from ..video.index.times import FrameTimes, Times
 from ..video.timing import NANOSECONDS, Timebase, rescale, to_seconds
 from .chance import Chance
 
@@ -34,7 +36,7 @@ _PRINTED_DECIMALS = 6
 _HALF_PRINTED = 0.5000001e-6
 
 
-def uniform(index: FrameIndex, n: int, chance: Chance | None = None) -> Int64s:
+def uniform(index: ClipIndex, n: int, chance: Chance | None = None) -> Int64s:
     """The middle frame of each of `n` equal parts, or one of its frames by chance; every frame
     once where there are fewer.
     """
@@ -47,7 +49,7 @@ def uniform(index: FrameIndex, n: int, chance: Chance | None = None) -> Int64s:
     return np.array(drawn, np.int64)
 
 
-def random_clip(index: FrameIndex, frames: int, stride: int, chance: Chance) -> Int64s:
+def random_clip(index: ClipIndex, frames: int, stride: int, chance: Chance) -> Int64s:
     """Every `stride`-th frame from one drawn by chance on, `frames` of them.
 
     A clip that is too short for them gives those that it has, from its first frame on.
@@ -59,17 +61,21 @@ def random_clip(index: FrameIndex, frames: int, stride: int, chance: Chance) -> 
     return start + stride * np.arange(whole, dtype=np.int64)
 
 
-def slice_frames(index: FrameIndex, start: int, stop: int | None, step: int) -> Int64s:
+def slice_frames(index: ClipIndex, start: int, stop: int | None, step: int) -> Int64s:
     """Frames as a Python slice takes them; `step` is not 0."""
     return np.arange(*slice(start, stop, step).indices(index.frame_count), dtype=np.int64)
 
 
-def keyframes(index: FrameIndex) -> Int64s:
+def keyframes(index: ClipIndex) -> Int64s:
     """The frames at which decoding can start."""
-    return np.flatnonzero(index.flags[index.frame_sample] & SampleFlag.START)
+    found = [
+        part.first_frame + np.flatnonzero(part.flags[part.frame_sample] & SampleFlag.START)
+        for part in index.parts()
+    ]
+    return np.concatenate(found)
 
 
-def every(index: FrameIndex, fps: float) -> Int64s:
+def every(index: ClipIndex, fps: float) -> Int64s:
     """The frame on screen at each tick of a clock that starts with the first frame.
 
     Raises:
@@ -77,21 +83,23 @@ def every(index: FrameIndex, fps: float) -> Int64s:
     """
     if not index.frame_count:
         return np.empty(0, np.int64)
-    pts = _ascending(index)
-    length = int(pts[-1]) + index.last_duration_ticks - int(pts[0])
+    begins = FrameTimes(index)
+    first, last = begins.at(np.array([0, index.frame_count - 1])).tolist()
+    length = last + index.head.last_duration_ticks - first
     rate = exact_rate(fps)
-    tick = Fraction(index.timebase.denominator, index.timebase.numerator) / rate
+    timebase = index.head.timebase
+    tick = Fraction(timebase.denominator, timebase.numerator) / rate
     count = max(1, math.ceil(length / tick))
     if count > MAX_TICKS:
         raise UnsupportedError(
             f"{fps} frames a second make {count} frames of this clip: "
             f"at most {MAX_TICKS} are listed"
         )
-    times = pts[:1]
+    times = np.array([first])
     if count > 1:
         clock = Timebase(tick.numerator, tick.denominator)
         times = times + rescale(np.arange(count), clock, Timebase(1, 1), "floor")
-    return np.searchsorted(pts, times, side="right") - 1
+    return begins.count_before(times, "right") - 1
 
 
 def exact_rate(fps: float) -> Fraction:
@@ -113,7 +121,7 @@ def exact_rate(fps: float) -> Fraction:
     return simple if float(simple) == fps else Fraction(fps)
 
 
-def at(index: FrameIndex, seconds: Doubles, mode: str) -> Int64s:
+def at(index: ClipIndex, seconds: Doubles, mode: str) -> Int64s:
     """The frame at each time; `mode` is one of `functions.AT_MODES`.
 
     Raises:
@@ -125,25 +133,35 @@ def at(index: FrameIndex, seconds: Doubles, mode: str) -> Int64s:
         raise FrameRangeError(f"time {seconds[~np.isfinite(seconds)][0]} s is no time")
     if not index.frame_count:
         raise FrameRangeError(f"time {seconds[0]} s was asked for, the clip has no frame")
-    begins = to_seconds(_ascending(index), index.timebase)
-    near = _nearest(begins, seconds)
-    seconds = np.where(_is_printed(seconds, begins[near]), begins[near], seconds)
+    timebase = index.head.timebase
+    begins = FrameTimes(index, lambda ticks: to_seconds(ticks, timebase))
+    near = _nearest(begins, index.frame_count, seconds)
+    at_near = begins.at(near)
+    seconds = np.where(_is_printed(seconds, at_near), at_near, seconds)
+
+    def refuse(bad: npt.NDArray[np.bool_], why: str) -> None:
+        if bad.any():
+            first, last = begins.at(np.array([0, index.frame_count - 1])).tolist()
+            raise FrameRangeError(
+                f"time {seconds[bad][0]} s {why}: frames begin from {first} s to {last} s"
+            )
+
     match mode:
         case "floor":
-            frames = np.searchsorted(begins, seconds, side="right") - 1
-            _refuse(frames < 0, seconds, begins, "is before the first frame")
+            frames = begins.count_before(seconds, "right") - 1
+            refuse(frames < 0, "is before the first frame")
         case "ceil":
-            frames = np.searchsorted(begins, seconds, side="left")
-            _refuse(frames == len(begins), seconds, begins, "is after the last frame begins")
+            frames = begins.count_before(seconds, "left")
+            refuse(frames == index.frame_count, "is after the last frame begins")
         case "nearest":
             frames = near
         case _:
             frames = near
-            _refuse(begins[near] != seconds, seconds, begins, "is not when a frame begins")
+            refuse(at_near != seconds, "is not when a frame begins")
     return frames
 
 
-def at_time(index: FrameIndex, times: Int64s, mode: str) -> Int64s:
+def at_time(index: ClipIndex, times: Int64s, mode: str) -> Int64s:
     """The frame at each time of a clock, in nanoseconds: exact, whatever the time.
 
     Raises:
@@ -158,65 +176,52 @@ def at_time(index: FrameIndex, times: Int64s, mode: str) -> Int64s:
         raise FrameRangeError("a null is no time")
     if not index.frame_count:
         raise FrameRangeError(f"time {_clock(times[0])} was asked for, the clip has no frame")
-    begins = _ascending(index)
+    begins = FrameTimes(index)
+    count = index.frame_count
+
+    def refuse(bad: npt.NDArray[np.bool_], why: str) -> None:
+        if bad.any():
+            first, last = begins.at(np.array([0, count - 1])).tolist()
+            raise FrameRangeError(
+                f"time {_clock(times[bad][0])} {why}: frames begin from {_clock(first)} to "
+                f"{_clock(last)}"
+            )
+
     match mode:
         case "floor":
-            frames = np.searchsorted(begins, times, side="right") - 1
-            _refuse_times(frames < 0, times, begins, "is before the first frame")
+            frames = begins.count_before(times, "right") - 1
+            refuse(frames < 0, "is before the first frame")
         case "ceil":
-            frames = np.searchsorted(begins, times, side="left")
-            _refuse_times(
-                frames == len(begins), times, begins, "is after the last frame begins"
-            )
+            frames = begins.count_before(times, "left")
+            refuse(frames == count, "is after the last frame begins")
         case _:
-            floor = np.searchsorted(begins, times, side="right") - 1
-            before, after = np.maximum(floor, 0), np.minimum(floor + 1, len(begins) - 1)
+            floor = begins.count_before(times, "right") - 1
+            before, after = np.maximum(floor, 0), np.minimum(floor + 1, count - 1)
             # Differences of int64 can leave it, those of uint64 cannot.
             wide = times.astype(np.uint64)
-            to_next = begins[after].astype(np.uint64) - wide
-            since = wide - begins[before].astype(np.uint64)
+            to_next = begins.at(after).astype(np.uint64) - wide
+            since = wide - begins.at(before).astype(np.uint64)
             nearer = np.where(floor < 0, False, (after > before) & (to_next < since))
             frames = np.where(nearer, after, before)
             if mode == "exact":
-                away = begins[frames] != times
-                _refuse_times(away, times, begins, "is not when a frame begins")
+                refuse(begins.at(frames) != times, "is not when a frame begins")
     return frames
 
 
-def _refuse_times(bad: npt.NDArray[np.bool_], times: Int64s, begins: Int64s, why: str) -> None:
-    if bad.any():
-        raise FrameRangeError(
-            f"time {_clock(times[bad][0])} {why}: frames begin from {_clock(begins[0])} to "
-            f"{_clock(begins[-1])}"
-        )
-
-
-def _clock(nanoseconds: np.int64) -> str:
+def _clock(nanoseconds: np.int64 | int) -> str:
     return str(np.datetime64(int(nanoseconds), "ns"))
 
 
-def _is_printed(seconds: Doubles, begins: Doubles) -> npt.NDArray[np.bool_]:
+def _is_printed(seconds: Doubles, begins: Times) -> npt.NDArray[np.bool_]:
     """Whether each time is what FFmpeg prints for the beginning of a frame."""
     short = np.round(seconds, _PRINTED_DECIMALS) == seconds
     close: npt.NDArray[np.bool_] = np.abs(seconds - begins) <= _HALF_PRINTED
     return np.asarray(short & close, np.bool_)
 
 
-def _nearest(begins: Doubles, seconds: Doubles) -> Int64s:
+def _nearest(begins: FrameTimes, frame_count: int, seconds: Doubles) -> Int64s:
     """The frame whose beginning is nearest to each time, the earlier of two."""
-    floor = np.searchsorted(begins, seconds, side="right") - 1
-    before, after = np.maximum(floor, 0), np.minimum(floor + 1, len(begins) - 1)
-    nearer = np.abs(begins[after] - seconds) < np.abs(seconds - begins[before])
+    floor = begins.count_before(seconds, "right") - 1
+    before, after = np.maximum(floor, 0), np.minimum(floor + 1, frame_count - 1)
+    nearer = np.abs(begins.at(after) - seconds) < np.abs(seconds - begins.at(before))
     return np.where(nearer, after, before)
-
-
-def _ascending(index: FrameIndex) -> Int64s:
-    """Presentation times fit for bisection: those of damaged files may decrease."""
-    return np.maximum.accumulate(index.pts_ticks)
-
-
-def _refuse(bad: npt.NDArray[np.bool_], seconds: Doubles, begins: Doubles, why: str) -> None:
-    if bad.any():
-        raise FrameRangeError(
-            f"time {seconds[bad][0]} s {why}: frames begin from {begins[0]} s to {begins[-1]} s"
-        )

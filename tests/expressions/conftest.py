@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,9 @@ from marey.expressions.compile import to_datafusion
 from marey.expressions.dtypes import HANDLE
 from marey.expressions.sql_text import rewrite_sql
 from marey.expressions.udf import VideoFunctions
-from marey.video.index.frames import FrameIndex, SampleFlag
+from marey.video.index.clip import ClipIndex
+from marey.video.index.encode import encode_index, open_index
+from marey.video.index.frames import FrameIndex, ParameterSets, PictureFormat, SampleFlag
 from marey.video.timing import Timebase
 
 TWENTY_FIVE = Timebase(1, 25)
@@ -93,30 +94,41 @@ def frame_index(
     last_duration: int = 1,
     starts: Sequence[int] = (0,),
     frame_sample: Sequence[int] | None = None,
-) -> FrameIndex:
-    """An index with the fields that selections look at."""
+) -> ClipIndex:
+    """An index of several blocks, with what selections look at."""
     samples = range(len(pts)) if frame_sample is None else frame_sample
     count = max(samples, default=-1) + 1
     flags = np.zeros(count, np.uint16)
     flags[[s for s in starts if s < count]] = SampleFlag.START
-    known: dict[str, Any] = {
-        "offset": np.arange(count),
-        "flags": flags,
-        "frame_sample": np.array(samples, np.int32),
-        "pts_ticks": np.array(pts, np.int64),
-        "last_duration_ticks": last_duration,
-        "timebase": timebase,
-    }
-    empty = np.empty(0, np.int64)
-    return FrameIndex(
-        **{f.name: known.get(f.name, empty) for f in dataclasses.fields(FrameIndex)}
+    none = np.zeros(count, np.int64)
+    sets = ParameterSets(0, (), (), (), PictureFormat(64, 48, 8, 8, 1))
+    index = FrameIndex(
+        offset=none,
+        size=none,
+        flags=flags,
+        decode_from=none.astype(np.int32),
+        reference_start=np.zeros(count + 1, np.int64),
+        references=np.empty(0, np.int32),
+        long_term=np.empty(0, np.uint8),
+        top_order_count=none,
+        bottom_order_delta=none,
+        frame_sample=np.array(samples, np.int32),
+        pts_ticks=np.array(pts, np.int64),
+        last_duration_ticks=last_duration,
+        timebase=timebase,
+        parameter_sets=(sets,),
+        container="mp4",
+        nal_length_size=4,
+        source_bytes=0,
+        colour=None,
     )
+    return open_index(encode_index(index, block_samples=4))
 
 
 class Indexes:
     """Frame indexes by row; errors are raised, or noted."""
 
-    def __init__(self, indexes: Mapping[int, FrameIndex], *, note_errors: bool = False) -> None:
+    def __init__(self, indexes: Mapping[int, ClipIndex], *, note_errors: bool = False) -> None:
         self.raised: BaseException | None = None
         self.failures: list[tuple[int, int, MareyError]] = []
         self.asked: list[int] = []
@@ -124,7 +136,7 @@ class Indexes:
         self._indexes = indexes
         self._note_errors = note_errors
 
-    def frame_indexes(self, handles: Any) -> list[FrameIndex | None]:
+    def frame_indexes(self, handles: Any) -> list[ClipIndex | None]:
         rows = [h["__marey_row"].as_py() if h.is_valid else None for h in handles]
         self.asked += [row for row in rows if row is not None]
         return [None if row is None else self._indexes[row] for row in rows]
@@ -196,5 +208,5 @@ def make_indexes() -> type[Indexes]:
 
 
 @pytest.fixture(scope="session")
-def make_index() -> Callable[..., FrameIndex]:
+def make_index() -> Callable[..., ClipIndex]:
     return frame_index

@@ -21,10 +21,11 @@ from marey.expressions.selection import (
     slice_frames,
     uniform,
 )
-from marey.video.index.frames import FrameIndex
+from marey.video.index.clip import ClipIndex
+from marey.video.index.times import FrameTimes
 from marey.video.timing import Timebase, to_seconds
 
-MakeIndex = Callable[..., FrameIndex]
+MakeIndex = Callable[..., ClipIndex]
 
 TIMEBASES = st.sampled_from(
     [Timebase(1, 25), Timebase(1, 90_000), Timebase(1001, 30_000), Timebase(1, 12_800)]
@@ -238,3 +239,18 @@ def test_times_of_damaged_files_may_decrease(make_index: MakeIndex) -> None:
     index = make_index([0, 5, 3, 8], Timebase(1, 1))
     assert at(index, np.array([4.0, 6.0, 8.0]), "floor").tolist() == [0, 2, 3]
     assert every(index, 1.0).tolist() == [0, 0, 0, 0, 0, 2, 2, 2, 3]
+
+
+@given(
+    st.lists(st.integers(-20, 60), min_size=1, max_size=40),
+    st.lists(st.integers(-30, 70), min_size=1, max_size=5),
+)
+def test_decreasing_times_are_looked_up_as_the_latest_so_far(
+    make_index: MakeIndex, pts: list[int], asked: list[int]
+) -> None:
+    latest = np.maximum.accumulate(pts)
+    times = FrameTimes(make_index(pts))
+    assert times.at(np.arange(len(pts))).tolist() == latest.tolist()
+    for side in ("left", "right"):
+        found = times.count_before(np.array(asked), side)
+        assert found.tolist() == np.searchsorted(latest, asked, side=side).tolist()

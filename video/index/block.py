@@ -135,7 +135,7 @@ def encode_block(part: FrameIndex) -> EncodedBlock:
             body_bytes=len(body),
             stored_bytes=len(data),
             reach=-furthest,
-            begins_gop=int((part.flags[:1] & SampleFlag.START).any()),
+            begins_gop=int(not n or part.flags[0] & SampleFlag.START != 0),
             offset=int(part.offset[0]) if n else 0,
             first_pts=int(pts[0]) if k else 0,
             latest_pts=int(pts.max()) if k else 0,
@@ -170,7 +170,7 @@ def decode_block(entry: BlockEntry, data: memoryview, source_bytes: int) -> Colu
     bottom_delta = unzigzag(body.column(n))
     body.finish()
 
-    first = int(flags[0]) if n else 0
+    first = int(flags[0]) if n else SampleFlag.START
     require(not first & SampleFlag.SECOND_FIELD, "a block begins with a second field")
     require(
         bool(first & SampleFlag.START) == entry.begins_gop,

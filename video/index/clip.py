@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..timing import Timebase
-from .block import Columns, decode_block, decode_times, join_columns
-from .directory import Directory
+from .block import BlockEntry, Columns, decode_block, decode_times, join_columns
+from .directory import Directory, pack_directory
 from .frames import (
     ContainerColour,
     Display,
     FrameIndex,
     Int64s,
     ParameterSets,
+    PictureFormat,
     refuse_outside,
     sets_between,
 )
@@ -41,6 +43,21 @@ class ClipHead:
     nal_length_size: int
     colour: ContainerColour | None
     display: Display | None
+
+    @staticmethod
+    def of(index: FrameIndex) -> ClipHead:
+        """What the index of a whole clip says of it."""
+        return ClipHead(
+            sample_count=index.sample_count,
+            frame_count=index.frame_count,
+            source_bytes=index.source_bytes,
+            last_duration_ticks=index.last_duration_ticks,
+            timebase=index.timebase,
+            container=index.container,
+            nal_length_size=index.nal_length_size,
+            colour=index.colour,
+            display=index.display,
+        )
 
 
 class Parts(Protocol):
@@ -87,6 +104,28 @@ class ClipIndex:
     def frame_count(self) -> int:
         """Presented frames."""
         return self.head.frame_count
+
+    @property
+    def source_bytes(self) -> int:
+        """Bytes of the whole source."""
+        return self.head.source_bytes
+
+    @cached_property
+    def _formats(self) -> list[PictureFormat]:
+        return list(dict.fromkeys(state.format for state in self.parameter_sets))
+
+    def formats(self, frames: npt.NDArray[np.integer]) -> list[PictureFormat]:
+        """The forms that some frames have, each once; of no frame, that of the first sample.
+
+        Raises:
+            FrameIndexError: A block that must be looked at is damaged.
+        """
+        if len(self._formats) == 1 or not len(frames):
+            return self._formats[:1]
+        found: dict[PictureFormat, None] = {}
+        for part, places in self.split(frames):
+            found |= dict.fromkeys(part.formats(frames[places] - part.first_frame))
+        return list(found)
 
     @property
     def stored_bytes(self) -> int:
@@ -208,3 +247,37 @@ class ClipIndex:
             return self.head.last_duration_ticks
         block = int(directory.blocks_of(np.array([next_frame]))[0])
         return int((directory.times("first_pts")[block : block + 1] - pts_ticks[-1:])[0])
+
+
+class DecodedIndex(ClipIndex):
+    """The index of a clip that is decoded already: one block, never stored.
+
+    Args:
+        index: Of the whole clip.
+    """
+
+    def __init__(self, index: FrameIndex) -> None:
+        entry = BlockEntry(
+            samples=index.sample_count,
+            frames=index.frame_count,
+            jumps=0,
+            references=len(index.references),
+            body_bytes=0,
+            stored_bytes=0,
+            reach=0,
+            begins_gop=1,
+            offset=0,
+            first_pts=int(index.pts_ticks[0]) if index.frame_count else 0,
+            latest_pts=int(index.pts_ticks.max()) if index.frame_count else 0,
+        )
+        directory = Directory(pack_directory([entry]), stored_bytes=0)
+        super().__init__(ClipHead.of(index), index.parameter_sets, directory, memoryview(b""))
+        self._index = index
+
+    def part(self, first_block: int, end_block: int) -> FrameIndex:
+        """The whole index."""
+        return self._index
+
+    def block_times(self, block: int) -> Int64s:
+        """When the frames are shown, in ticks."""
+        return self._index.pts_ticks

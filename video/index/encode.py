@@ -49,22 +49,7 @@ def encode_index(index: FrameIndex, *, block_samples: int = BLOCK_SAMPLES) -> by
         UnsupportedError: There are more samples than an index can hold.
     """
     blocks = [encode_block(part) for part in cut_parts(index, block_samples)]
-    return pack_index(head_of(index), index.parameter_sets, blocks)
-
-
-def head_of(index: FrameIndex) -> ClipHead:
-    """What the index of a whole clip says of it."""
-    return ClipHead(
-        sample_count=index.sample_count,
-        frame_count=index.frame_count,
-        source_bytes=index.source_bytes,
-        last_duration_ticks=index.last_duration_ticks,
-        timebase=index.timebase,
-        container=index.container,
-        nal_length_size=index.nal_length_size,
-        colour=index.colour,
-        display=index.display,
-    )
+    return pack_index(ClipHead.of(index), index.parameter_sets, blocks)
 
 
 def pack_index(

@@ -311,6 +311,13 @@ class FrameIndex:
         self.check_frames(np.array([frame]))
         return self.parameter_sets_at(int(self.frame_sample[frame])).format
 
+    def formats(self, frames: npt.NDArray[np.integer]) -> list[PictureFormat]:
+        """The forms that some frames have, each once."""
+        firsts = np.array([sets.first_sample for sets in self.parameter_sets], np.int64)
+        after = np.searchsorted(firsts, self.frame_sample[frames], side="right")
+        used = np.unique(after - 1).tolist()
+        return list(dict.fromkeys(self.parameter_sets[i].format for i in used))
+
     def check_frames(self, frames: npt.NDArray[np.integer]) -> None:
         """Refuse frame numbers that the clip does not have.
 
