@@ -115,6 +115,7 @@ class ClipRead:
                 kind=self.media.kind(self.table, self.row),
                 options=estimate_fetches(self.index, _samples(plan), self._cost()),
                 source_bytes=self.clip.source_bytes,
+                source_frames=self.clip.frame_count,
                 source_samples=self.clip.head.sample_count,
             )
 

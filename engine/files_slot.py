@@ -79,6 +79,7 @@ class FilesSlot:
                     index, np.unique(np.concatenate([run.samples for run in plan.runs])), cost
                 ),
                 source_bytes=index.source_bytes,
+                source_frames=index.frame_count,
                 source_samples=index.sample_count,
             )
 

@@ -61,6 +61,8 @@ class ReadEstimate:
     """Every way of fetching what is needed, with what it would cost."""
     source_bytes: int
     """Bytes of the whole clip."""
+    source_frames: int
+    """Its presented frames."""
     source_samples: int
     """Its samples."""
 

@@ -31,12 +31,12 @@ def log_reads(reads: Iterable[ReadEstimate], context: QueryContext) -> None:
             column.column,
             row,
             read.frames,
-            read.index.frame_count,
+            read.source_frames,
             " + ".join(_samples(read)) or "no samples",
             read.requests,
             read.fetch_shape,
             read.bytes_fetched,
-            read.index.source_bytes,
+            read.source_bytes,
         )
 
 

@@ -170,7 +170,7 @@ def at_time(index: ClipIndex, times: Int64s, mode: str) -> Int64s:
     """
     if not len(times):
         return np.empty(0, np.int64)
-    if index.timebase != NANOSECONDS:
+    if index.head.timebase != NANOSECONDS:
         raise FrameRangeError("the timeline counts whole numbers: give numbers, not times")
     if (times == NO_TIME).any():
         raise FrameRangeError("a null is no time")

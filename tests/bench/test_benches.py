@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from marey.tests.bench import closures, indexing, reheading
+from marey.tests.bench import closures, indexing, long, reheading
 
 CLOSED = ["one reference", "strict pyramid", "open GOPs of 30", "intra refresh of 40"]
 
@@ -34,3 +34,10 @@ def test_every_kind_is_rewritten(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["x264 as it comes", "keyint 30", "no B, three references"])
 def test_six_bytes_a_frame(kind: str) -> None:
     assert indexing.measure(kind, frames=400, rounds=1).frame_bytes <= 6
+
+
+@pytest.mark.parametrize("kind", ["GOP 30", "open GOPs of 60"])
+def test_long_clips_are_read_and_their_index_is_small(kind: str) -> None:
+    cost = long.measure(kind, frames=1800, rounds=1)
+    assert cost.index_bytes <= 6
+    assert min(cost.long_plan, cost.long_read, cost.indexing) > 0

@@ -65,6 +65,7 @@ def test_layers_are_rates(layers: list[int], rates: list[float], count: int) -> 
 
 def test_broadcast_rates_are_what_every_takes_them_for() -> None:
     from marey.expressions.selection import every
+    from marey.video.index.clip import DecodedIndex
 
     index = replace(
         layered(50, [3]),
@@ -74,7 +75,7 @@ def test_broadcast_rates_are_what_every_takes_them_for() -> None:
     )
     (rate,) = cadences(index)
     assert rate == 8000 / 1001
-    assert every(index, rate).tolist() == list(range(0, 50, 3))
+    assert every(DecodedIndex(index), rate).tolist() == list(range(0, 50, 3))
 
 
 def test_what_is_no_cadence() -> None:
