@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from ...storage.read import ROW_ID
 from ...storage.recordings.schema import (
     CODEC,
     DECODE_INDEX,
@@ -62,6 +63,8 @@ class SampleColumns:
     """Of which segments; None: of all."""
     timeline: str | None
     """Which timeline every row has a time on; None: any row."""
+    void_rows: Sequence[tuple[int, int]] = ()
+    """Rows that do not count, from and to before."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -117,6 +120,7 @@ class SampleColumns:
             parts.append(f"{SEGMENT} IN ({listed})")
         if self.timeline is not None:
             parts.append(f"`{TIMELINE_PREFIX}{self.timeline}` IS NOT NULL")
+        parts += [f"({ROW_ID} < {a} OR {ROW_ID} >= {b})" for a, b in self.void_rows]
         if tree is not None:
             paths = {name: (column,) for name, column in stored.items()}
             pushed = pushdown.to_lance_filter(tree, paths)

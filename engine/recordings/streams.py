@@ -21,7 +21,7 @@ from ...video.index.stream_block import IndexBlock, block_bytes, join_blocks
 from ...video.index.stream_encode import decode_block
 from ...video.index.stream_frames import stream_frames
 from ...video.timing import Timebase
-from .chain import Int64s, live_blocks, rows_of_samples
+from .chain import Chain, Int64s, live_blocks, rows_of_samples
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class _Directory:
 
     rows: int = 0
     """Rows that were looked at."""
-    blocks: dict[StreamName, list[StoredBlock]] = field(default_factory=dict)
+    chain: Chain = field(default_factory=Chain)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -93,6 +93,11 @@ class StreamIndexes:
     def names(self, store: SampleStore) -> list[StreamName]:
         """The streams of a version, in the order in which they began."""
         return list(self._blocks(store))
+
+    def void_rows(self, store: SampleStore) -> list[tuple[int, int]]:
+        """The rows that no stream counts as its own; see `Chain`."""
+        self._blocks(store)
+        return list(self._directories[store.dataset_id].chain.void_rows)
 
     def open(self, store: SampleStore, name: StreamName) -> Stream:
         """A stream that the version holds."""
@@ -134,12 +139,12 @@ class StreamIndexes:
         with directory.lock:
             if directory.rows < store.row_count:
                 for block in store.blocks(after=directory.rows - 1):
-                    directory.blocks.setdefault(block.stream, []).append(block)
+                    directory.chain.add(block)
                 directory.rows = store.row_count
             if directory.rows == store.row_count:
-                return {name: list(blocks) for name, blocks in directory.blocks.items()}
+                return {n: list(blocks) for n, blocks in directory.chain.blocks.items()}
             older = {}
-            for name, blocks in directory.blocks.items():
+            for name, blocks in directory.chain.blocks.items():
                 there = bisect_left(blocks, store.row_count, key=lambda block: block.row_id)
                 if there:
                     older[name] = blocks[:there]

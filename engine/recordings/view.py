@@ -107,7 +107,8 @@ class DatasetView:
             known = list(store.timelines)
             raise NotFoundError(f"no index {index!r} in {self.label}{near_names(index, known)}")
         segments = None if self.segments is None else sorted(self.segments)
-        samples = SampleColumns(store, self._entities(store), segments, index)
+        void = self.recordings.streams.void_rows(store)
+        samples = SampleColumns(store, self._entities(store), segments, index, void)
         session = new_session()
         frame = _table(session, "samples", ScannedTable(samples.schema, samples.read))
         for number, layer in enumerate(open_layers(store)):

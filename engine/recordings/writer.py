@@ -21,7 +21,7 @@ from ...video.index.framing import detect_framing, read_parameter_sets
 from ...video.index.growing import GrowingIndex
 from ...video.index.stream_block import IndexBlock, ResumePoint, join_blocks
 from ...video.index.stream_encode import decode_block, encode_block
-from .chain import live_blocks, rows_of_samples
+from .chain import Chain, live_blocks, rows_of_samples
 from .codecs import H264
 from .rows import sample_rows
 from .times import to_integers
@@ -190,12 +190,25 @@ class StreamWriter:
             block=encode_block(small[-1]),
             block_first=small[-1].first,
         )
-        state.store = self._store = append(state.store, rows, self.stream)
+        before = state.store
+        state.store = self._store = append(before, rows, self.stream)
+        if state.store.version != before.version + 1:
+            self._check_counts(before, state.store, n)
         state.byte_end += sum(taken.data.nbytes for taken in self._taken)
         state.end = first + n
         large = max((i + 1 for i, b in enumerate(small) if b.count >= _LARGE_BLOCK), default=0)
         state.small = small[large:]
         self._taken = []
+
+    def _check_counts(self, before: SampleStore, after: SampleStore, n: int) -> None:
+        """Whether what was committed counts: others wrote too since the version before.
+
+        Raises:
+            ConflictError: Of the same stream: it does not.
+        """
+        others = after.blocks(self.stream.filter, after=before.row_count - 1)
+        if others[0].row_id != after.row_count - n:
+            raise ConflictError("another writer of the stream was quicker")
 
     def _cut(self, state: _State, first: int, n: int, times: dict[str, pa.Array]) -> IndexBlock:
         """The block of the samples taken, with their times."""
@@ -236,7 +249,10 @@ class StreamWriter:
 
     def _load(self) -> _State:
         self._store = store = self._store.newest()
-        blocks = store.blocks(self.stream.filter)
+        chain = Chain()
+        for block in store.blocks(self.stream.filter):
+            chain.add(block)
+        blocks = chain.blocks.get(self.stream)
         if not blocks:
             return _State(store, self.codec, 0, 0, None, [])
         if blocks[-1].codec != self.codec:

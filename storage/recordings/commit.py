@@ -76,8 +76,9 @@ def append(store: SampleStore, rows: pa.Table, stream: StreamName) -> SampleStor
         The version that holds them.
 
     Raises:
-        ConflictError: Somebody has written since that version what may be of the same stream,
-            or what was written cannot be known any more: nothing was committed.
+        ConflictError: Somebody has written since that version what may be of the same stream:
+            nothing was committed. Where upkeep has taken the versions since away, that is not
+            found out here: whose rows count, the order of the rows tells.
     """
     base = store.handle
     doing = f"append to {store.uri}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 
-from . import closures, indexing, long, reheading, workloads
+from . import closures, indexing, long, recordings, reheading, workloads
 from .bench_clips import CLIPS
 from .engines.registry import ENGINES
 from .options import Options
@@ -14,6 +14,7 @@ BENCHES: Mapping[str, Callable[[Options], None]] = {
     "closures": closures.report,
     "indexing": indexing.report,
     "long": long.report,
+    "recordings": recordings.report,
     "reheading": reheading.report,
     "workloads": workloads.report,
 }

@@ -1,0 +1,39 @@
+"""Writers that do not know of each other: one of them counts, and the other finds out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from marey import Marey
+from marey import expressions as se
+from marey.engine.recordings.dataset import RecordingDataset
+
+from .conftest import Recorded
+
+
+def test_a_writer_whose_rival_was_cleaned_away_starts_over(
+    db: Marey, drive: RecordingDataset, again: Callable[[], RecordingDataset], recorded: Any
+) -> None:
+    stream: Recorded = recorded("raw")
+    first, second, third = again(), again(), again()
+    first.log("e", "/camera", codec="h264", **stream.part(0, 10))
+    second.log("e", "/camera", codec="h264", **stream.part(10, 20))
+    third.log("f", "/camera", codec="h264", **stream.part(0, 5))
+    drive.optimize()  # takes away the versions that would have told the first of the second
+    first.log("e", "/camera", codec="h264", **stream.part(20, 30))
+    drive.optimize()
+    second.log("e", "/camera", codec="h264", **stream.part(30))
+    third.log("f", "/camera", codec="h264", **stream.part(5))
+    for reader in (drive, again()):
+        rows = pa.table(reader.filter_segments("e").reader()).sort_by("decode_index")
+        assert rows["decode_index"].to_pylist() == list(range(len(stream.samples)))
+        assert rows["/camera:VideoStream:sample"].to_pylist() == list(stream.samples)
+    recordings = db.project("robots").dataset("drive")._recordings
+    assert recordings.streams.void_rows(recordings.newest("robots", "drive"))
+    clip = drive.video("/camera")
+    table = db.scan({"f": se.video.read(clip["video"], pixel_format="native")}).to_table()
+    for row in table["f"].to_pylist():
+        assert [f["data"] for f in row["frames"]] == list(stream.frames)
