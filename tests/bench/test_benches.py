@@ -41,6 +41,8 @@ def test_long_clips_are_read_and_their_index_is_small(kind: str) -> None:
     cost = long.measure(kind, frames=1800, rounds=1)
     assert cost.index_bytes <= 6
     assert min(cost.long_plan, cost.long_read, cost.indexing) > 0
+
+
 def test_frames_of_a_recorded_stream_are_measured() -> None:
     costs = list(recordings.measure(frames=60, width=160, height=96, rounds=1))
     assert [cost.frame for cost in costs] == [3, 59]

@@ -24,13 +24,13 @@ Bools = npt.NDArray[np.bool_]
 class BlockFlag:
     """Bits beside those of `SampleFlag` that a block keeps of each sample."""
 
-    SHOWN = 1 << 9
+    SHOWN = 1 << 10
     """It begins a picture that is complete enough to be put out."""
-    RECOVERY_SHIFT = 10
+    RECOVERY_SHIFT = 11
     """Two bits of `output.Recovery`."""
-    IS_B = 1 << 12
+    IS_B = 1 << 13
     """As libavcodec's output queue sees it."""
-    RESETS_ORDER = 1 << 13
+    RESETS_ORDER = 1 << 14
     """It carries memory_management_control_operation 5."""
 
 

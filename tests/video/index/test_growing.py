@@ -17,10 +17,10 @@ from marey.errors import BitstreamError, FrameIndexError, InputError
 from marey.video.clips import RECIPES, make_clip
 from marey.video.h264.nal import split_annexb
 from marey.video.index.build import build_frame_index
-from marey.video.index.frames import FrameIndex
+from marey.video.index.frames import FrameIndex, SampleFlag
 from marey.video.index.framing import detect_framing, leading_zeros, read_parameter_sets
 from marey.video.index.growing import GrowingIndex
-from marey.video.index.stream_block import IndexBlock, join_blocks
+from marey.video.index.stream_block import BlockFlag, IndexBlock, join_blocks
 from marey.video.index.stream_encode import decode_block, encode_block
 from marey.video.index.stream_frames import stream_frames
 from marey.video.source import BytesReader
@@ -32,6 +32,7 @@ KINDS = (
     "pyramid_normal",
     "intra_refresh",
     "mbaff",
+    "slices",
     "many_references",
     "baseline",
     "raw_resized",
@@ -205,3 +206,16 @@ def test_damaged_blocks_are_refused(data: st.DataObject) -> None:
         damaged[at] ^= data.draw(st.integers(1, 255))
     with suppress(FrameIndexError):
         decode_block(bytes(damaged))
+
+
+def test_flags_of_blocks_and_of_samples_do_not_meet() -> None:
+    of_samples = [value for name, value in vars(SampleFlag).items() if name.isupper()]
+    of_blocks = (
+        BlockFlag.SHOWN,
+        3 << BlockFlag.RECOVERY_SHIFT,
+        BlockFlag.IS_B,
+        BlockFlag.RESETS_ORDER,
+    )
+    both = [*of_samples, *of_blocks]
+    assert sum(both) == int(np.bitwise_or.reduce(both)) < 1 << 16
+    assert max(of_samples) < BlockFlag.SHOWN
