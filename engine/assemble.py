@@ -111,5 +111,5 @@ def frames_array(
             pa.array(shapes, dtype.field("frame_shape").type),
         ],
         fields=list(dtype),
-        mask=pa.array(absent, pa.bool_()),
+        mask=pa.array(absent, pa.bool_()) if any(absent) else None,
     )

@@ -30,7 +30,7 @@ from ..video.plan import (
 from .fault import Fault, first_bad_frame
 from .media import ClipRanges, Fetched, Media, ReadEstimate
 
-_WORTH_A_THREAD_SECONDS = 0.025
+_WORTH_A_THREAD_SECONDS = 0.1
 """Decoding that pays for a thread and a decoder of its own."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 from datafusion import DataFrame, col
@@ -27,7 +28,7 @@ MISSING = RESERVED_PREFIX + "missing"
 _WATCHED = RESERVED_PREFIX + "watched."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Query:
     """Outputs, a condition and a limit over one table."""
 
@@ -40,12 +41,12 @@ class Query:
     limit: int | None
     """The most rows."""
 
-    @property
+    @cached_property
     def aux(self) -> dict[str, DataType]:
         """What the key table must bring, by name."""
         return aux_used(self._expressions)
 
-    @property
+    @cached_property
     def columns(self) -> set[str]:
         """The flat columns that are read."""
         return columns_used(self._expressions)
@@ -55,18 +56,18 @@ class Query:
         """The table's name, for people."""
         return f"{self.relation.project}.{self.relation.name}"
 
-    @property
+    @cached_property
     def batch_rows(self) -> int:
         """How many rows its plan handles at once."""
         calls = any(isinstance(node, Call) for node in walk(self._expressions))
         return VIDEO_BATCH_ROWS if calls else BATCH_ROWS
 
-    @property
+    @cached_property
     def needs_plan(self) -> bool:
         """Whether it takes DataFusion; otherwise its outputs are evaluated as they stand."""
         return self.where is not None or not all(map(needs_no_plan, self.outputs.values()))
 
-    @property
+    @cached_property
     def handed_videos(self) -> set[str]:
         """The video columns that functions on videos alone see: those read frame indexes."""
         shown = [output for output in self.outputs.values() if not isinstance(output, Call)]

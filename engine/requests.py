@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..errors import UnsupportedError
 from ..expressions.dtypes import FRAMES, HANDLE, TIMED_FRAMES, is_request, materialised
@@ -100,22 +99,23 @@ def finished_schema(schema: pa.Schema) -> pa.Schema:
 def read_requests(batch: pa.RecordBatch, slot: Slot) -> list[Request | None]:
     """What a slot asks for in each row; None where the value is null."""
     array = batch.column(slot.path[0])
-    valid = array.is_valid()
+    valid = _valid(array)
     for name in slot.path[1:]:
         array = array.field(name)
-        valid = pc.and_(valid, array.is_valid())
+        valid &= _valid(array)
     handle = array.field(0)
     lists = array.field("frame_indices")
     every = array.field("every_frame")
-    valid = pc.and_(valid, handle.is_valid())
-    valid = pc.and_(valid, pc.or_(lists.is_valid(), pc.fill_null(every, False)))
+    valid &= _valid(handle)
+    if lists.null_count:
+        valid &= _valid(lists) | every.fill_null(False).to_numpy(zero_copy_only=False)
     columns = _Columns(
         table=handle.field(0).to_pylist(),
         row=handle.field(1).to_pylist(),
         frames=_frame_lists(lists, every.to_pylist()),
     )
     make = _read_maker(array, columns) if slot.is_read else _remux_maker(array, columns)
-    return [make(i) if there else None for i, there in enumerate(valid.to_pylist())]
+    return [make(i) if there else None for i, there in enumerate(valid.tolist())]
 
 
 def fill(
@@ -192,9 +192,16 @@ def _remux_maker(array: pa.StructArray, columns: _Columns) -> Callable[[int], Re
     )
 
 
+def _valid(array: pa.Array) -> npt.NDArray[np.bool_]:
+    if not array.null_count:
+        return np.ones(len(array), np.bool_)
+    return np.array(array.is_valid())
+
+
 def _frame_lists(lists: pa.ListArray, every: list[bool | None]) -> list[Frames | None]:
     offsets = lists.offsets.to_numpy()
-    values = pc.fill_null(lists.values.cast(pa.int64()), NULL_FRAME).to_numpy()
+    frames = lists.values.cast(pa.int64())
+    values = (frames.fill_null(NULL_FRAME) if frames.null_count else frames).to_numpy()
     return [
         None if whole else values[start:end]
         for whole, start, end in zip(every, offsets[:-1], offsets[1:], strict=True)

@@ -71,7 +71,8 @@ class SelectionReader:
         """
         self._selection = selection
         self._aux = query.aux
-        ids = selection.row_ids.fill_null(0).to_numpy()
+        row_ids = selection.row_ids
+        ids = (row_ids.fill_null(0) if row_ids.null_count else row_ids).to_numpy()
         tables = {
             field.name: context.add(
                 VideoColumn(selection.dataset, selection.label, field.name, ids)
@@ -104,7 +105,9 @@ class SelectionReader:
         columns = {MISSING: row_ids.is_null(), PLACE: places}
         if len(self._flat.schema):
             stored = self._take(row_ids)
-            there = pc.if_else(row_ids.is_valid(), places, None)
+            there = places
+            if row_ids.null_count:
+                there = pc.if_else(row_ids.is_valid(), places, None)
             flat = self._flat.assemble(stored, there)
             columns |= dict(zip(flat.schema.names, flat.columns, strict=True))
         bound = self._selection.bound

@@ -91,7 +91,9 @@ class Rows:
         if parameter.required:
             self.has_value &= _valid(array)
         if array.null_count == len(array):
-            return pa.repeat(pa.scalar(parameter.default, parameter.dtype), len(array))
+            if parameter.default is None:
+                return pa.nulls(len(array), parameter.dtype)
+            return pa.array([parameter.default] * len(array), parameter.dtype)
         encoded = array.dictionary_encode()  # few values in many rows: each is checked once
         indices = encoded.indices.fill_null(-1).to_numpy()
         typed: list[Any] = []
@@ -331,9 +333,14 @@ def _request(dtype: Any, rows: Rows, frames: Array | None, children: list[Array]
 
 def _flat(lists: Array) -> tuple[Doubles, Int64s]:
     """The elements of all lists, nulls as NaN, and the length of each list, 0 for a null."""
-    lengths = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
+    lengths = pc.list_value_length(lists)
     values = lists.flatten()  # leaves out what lies under null lists
-    return values.fill_null(np.nan).to_numpy(zero_copy_only=False), lengths.astype(np.int64)
+    if lengths.null_count:
+        lengths = lengths.fill_null(0)
+    if values.null_count:
+        values = values.fill_null(np.nan)
+    # Kernels of Arrow take longer to call than small arrays take to go through.
+    return values.to_numpy(zero_copy_only=False), lengths.to_numpy().astype(np.int64)
 
 
 def _lists(values: npt.NDArray[np.uint32], lengths: Int64s, null: Bools) -> Array:
@@ -342,4 +349,6 @@ def _lists(values: npt.NDArray[np.uint32], lengths: Int64s, null: Bools) -> Arra
 
 
 def _valid(array: Array) -> Bools:
+    if not array.null_count:
+        return np.ones(len(array), np.bool_)
     return np.array(array.is_valid())

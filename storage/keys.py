@@ -29,6 +29,9 @@ _PART_ROWS = 1 << 16
 _TABLE_ENTRIES = 1 << 22
 
 
+_FEW_ROWS = 16
+
+
 class KeyCodes:
     """A number for each distinct key of a table; equal keys, equal numbers.
 
@@ -182,20 +185,25 @@ class _Part:
             if not len(pending):
                 return
             proposed = self._rows[at[pending]]
-            same = _equal(self._keys.take(proposed - self._start), keys.take(pending))
+            same = _same_rows(self._keys, proposed - self._start, keys, pending)
             rows[pending[same]] = proposed[same]
             pending = pending[~same]
             at[pending] += 1
 
 
-def _equal(left: pa.Table, right: pa.Table) -> npt.NDArray[np.bool_]:
-    same = np.ones(left.num_rows, np.bool_)
-    for ours, theirs in zip(left.columns, right.columns, strict=True):
-        same &= (
-            pc.fill_null(pc.call_function("equal", [ours, theirs]), False)
-            .to_numpy()
-            .astype(np.bool_)
-        )
+def _same_rows(
+    left: pa.Table, left_rows: Int64s, right: pa.Table, right_rows: Int64s
+) -> npt.NDArray[np.bool_]:
+    """Which rows of one table equal those of another."""
+    columns = list(zip(left.columns, right.columns, strict=True))
+    if len(left_rows) <= _FEW_ROWS:
+        # Kernels of Arrow take longer to call than a few values take to compare.
+        pairs = list(zip(left_rows.tolist(), right_rows.tolist(), strict=True))
+        return np.array([all(a[i] == b[j] for a, b in columns) for i, j in pairs], np.bool_)
+    same = np.ones(len(left_rows), np.bool_)
+    for ours, theirs in columns:
+        equal = pc.call_function("equal", [ours.take(left_rows), theirs.take(right_rows)])
+        same &= pc.fill_null(equal, False).to_numpy().astype(np.bool_)
     return same
 
 
