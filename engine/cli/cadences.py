@@ -166,7 +166,7 @@ def prefix(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write a lower rate of a file as a file of its own, not re-encoded.
+    """Write a lower rate of a file as a file of its own.
 
     marey video prefix out.mp4 --fps 5 -o low.mp4
     """
