@@ -7,7 +7,7 @@ ROOT := $(abspath .)
 WORKERS ?= 2
 SECONDS ?= 600
 
-.PHONY: demo test check bench bench-peers docs fuzz independent torch clean format
+.PHONY: demo test check bench bench-peers docs fuzz independent torch ray clean format
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -74,6 +74,10 @@ TORCH ?= torch>=2.6
 torch: $(VENV)/.dev
 	$(PIP) install '$(TORCH)' 'torchdata>=0.11'
 	$(BIN)/python -m pytest tests/engine/test_tensors.py tests/engine/loading/test_in_torch.py
+
+ray: $(VENV)/.dev
+	$(PIP) install 'ray[data]>=2.60'
+	$(BIN)/python -m pytest tests/engine/test_ray.py
 
 # Hostile input, as long as wanted; findings are kept in tests/fuzz/corpus and run by `make test`.
 fuzz: $(VENV)/.dev

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from ..errors import ConfigError, UnsupportedError
-from .config import EngineConfig
+from .config import EngineConfig, whole_number
 from .context import QueryContext
 from .explain import Explained, explanation
 from .failures import OnError, errors_table, united_rows
@@ -28,6 +28,7 @@ from .workspace import Workspace
 if TYPE_CHECKING:
     import pandas
     import polars
+    import ray.data  # pyright: ignore[reportMissingImports]  # an extra
 
 
 class Readable(ABC):
@@ -129,7 +130,7 @@ class Readable(ABC):
         on_missing: OnMissing = "raise",
     ) -> pandas.DataFrame:
         """All rows as a pandas frame; arguments as for `to_record_batches`."""
-        _require("pandas")
+        require_module("pandas", "to_pandas")
         table = self.to_table(key_table, on_error=on_error, on_missing=on_missing)
         frame: pandas.DataFrame = table.to_pandas()
         return frame
@@ -142,7 +143,7 @@ class Readable(ABC):
         on_missing: OnMissing = "raise",
     ) -> polars.DataFrame:
         """All rows as a polars frame; arguments as for `to_record_batches`."""
-        module = _require("polars")
+        module = require_module("polars", "to_polars")
         table = self.to_table(key_table, on_error=on_error, on_missing=on_missing)
         frame: polars.DataFrame = module.from_arrow(table)
         return frame
@@ -211,6 +212,40 @@ class Readable(ABC):
         context = self._workspace.context(on_error, epoch=settings.epoch)
         rows = self._choose(key_table, on_missing, context)
         return DataLoader(rows, settings, transform)
+
+    def to_ray(
+        self,
+        *,
+        key_table: Any = None,
+        batch_size: int = 32,
+        blocks: int | None = None,
+        on_error: OnError = "raise",
+        on_missing: OnMissing = "raise",
+    ) -> ray.data.Dataset:
+        """A data set of Ray: rows are chosen now, and read and decoded on Ray's workers.
+
+        docs/how-to/many-machines.md says what goes where.
+
+        Args:
+            key_table: As for `to_record_batches`.
+            batch_size: The most rows in a block.
+            blocks: In how many tasks the rows are made; by default as Ray sees fit.
+            on_error: As for `to_record_batches`; what failed is known on the workers alone.
+            on_missing: As for `to_record_batches`.
+
+        Raises:
+            UnsupportedError: Ray is not installed (it comes with the extra `ray`).
+        """
+        _check_choice("on_error", on_error)
+        _check_choice("on_missing", on_missing)
+        batch_size = whole_number("batch_size", batch_size, 1)
+        if blocks is not None:
+            blocks = whole_number("blocks", blocks, 1)
+        require_module("ray", "to_ray")
+        from .ray_read import to_dataset
+
+        rows = self._choose(key_table, on_missing, self._workspace.context(on_error))
+        return to_dataset(rows, batch_size=batch_size, on_error=on_error, blocks=blocks)
 
     def _lost(self, context: QueryContext) -> Lost:
         """What was left out while a context was used to choose rows."""
@@ -281,10 +316,15 @@ def _check_choice(name: str, value: str) -> None:
         raise ConfigError(f"{name} must be 'raise', 'null' or 'skip', got {value!r}")
 
 
-def _require(module: str) -> Any:
+def require_module(module: str, what: str) -> Any:
+    """A module that is an extra.
+
+    Raises:
+        UnsupportedError: It is not installed; the message says what needs it.
+    """
     import importlib
 
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise UnsupportedError(f"to_{module} needs {module}, which is not installed") from error
+        raise UnsupportedError(f"{what} needs {module}, which is not installed") from error

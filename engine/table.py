@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..storage.dataset import Dataset, Version
 from ..storage.optimize import Optimized
 from .ingest import prepare_rows
 from .requests import VIDEO
-from .result import Readable
+from .result import Readable, require_module
 from .rows import delete_rows
 from .workspace import Workspace
 
@@ -99,6 +100,32 @@ class Table:
             show_progress=self._workspace.config.progress,
         )
         version: int = dataset.write(given.table, given.videos)
+        return version
+
+    def write_ray(self, dataset: Any, *, videos: Collection[str] = ()) -> int:
+        """Insert the rows of a data set of Ray; videos are indexed and stored on its workers.
+
+        All rows become part of the table at once, or none. Their keys are new ones.
+
+        Args:
+            dataset: A `ray.data.Dataset` with the table's key columns.
+            videos: The columns that hold videos, as bytes of files or as paths (URIs) to refer
+                to; those that are video columns of the table are among them anyway.
+
+        Returns:
+            The number of the version that holds the rows.
+
+        Raises:
+            InputError: A column does not fit, or a key is in the table already.
+            DuplicateKeyError: A key stands twice.
+            VideoError: A video cannot be indexed.
+            UnsupportedError: Ray is not installed.
+        """
+        writable = self._writable()
+        require_module("ray", "write_ray")
+        from .ray_write import write_dataset
+
+        version: int = write_dataset(self._workspace, writable, dataset, videos=videos)
         return version
 
     def delete(self, where: Expr | str) -> int:

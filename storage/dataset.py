@@ -21,6 +21,7 @@ from .objects import Objects
 from .optimize import Optimized, optimize
 from .places import Places, find_places, source_kinds
 from .read import RowIds
+from .scattered import ScatteredWrite
 from .schema import VideoValue
 from .write import upsert
 
@@ -272,6 +273,11 @@ class Dataset:
         written = upsert(self._handle, given)
         self._advance(written)
         return written.version
+
+    def scattered_write(self) -> ScatteredWrite:
+        """A write of new rows that many processes lay down, and one commits."""
+        self._check_writable()
+        return ScatteredWrite(self.uri, self._handle.storage_options, self.key_schema)
 
     def delete(self, filter: str) -> int:
         """Delete the rows that pass a filter, and say how many those were.

@@ -77,9 +77,9 @@ def upsert(handle: Handle, given: GivenRows) -> Handle:
                     base = handle.lance if wide is None else wide
                     update = stage(base, handle, rows)
                     staged = _Staged(update, field_ids(base), reusable=not len(rows.known))
-                version = _commit(handle, staged.update, wide)
+                version = commit_update(handle, staged.update, wide)
             except lance.commit.CommitConflictError:
-                _pause(attempt)
+                pause(attempt)
                 continue
         return Handle(handle.uri, version=version, storage_options=handle.storage_options)
     raise ConflictError(
@@ -87,9 +87,14 @@ def upsert(handle: Handle, given: GivenRows) -> Handle:
     )
 
 
-def _commit(
+def commit_update(
     handle: Handle, update: LanceOperation.Update, wide: lance.LanceDataset | None
 ) -> int:
+    """Make staged files part of the next version, after the columns of a wider dataset.
+
+    Raises:
+        CommitConflictError: Another writer was quicker (Lance's own, for who starts over).
+    """
     base = handle.lance
     if wide is not None:
         # The schema changes in a commit of its own, which holds no rows: nothing but a crash
@@ -117,6 +122,7 @@ def field_ids(dataset: lance.LanceDataset) -> dict[str, int]:
     return {field.name(): field.id() for field in dataset.lance_schema.fields()}
 
 
-def _pause(attempt: int) -> None:
+def pause(attempt: int) -> None:
+    """Wait a little before the next attempt, longer after each."""
     longest = min(_LONGEST_PAUSE_SECONDS, 0.002 * 2**attempt)
     time.sleep(random.uniform(0, longest))

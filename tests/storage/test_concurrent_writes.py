@@ -89,7 +89,7 @@ def test_media_are_laid_down_once_however_often_a_write_starts_over(
 ) -> None:
     clips.write(pa.table({"clip_id": [0], "label": ["a"]}), {"video": [None]})
     other = open_dataset(clips.uri)
-    commit = write._commit
+    commit = write.commit_update
     losses, staged = [3], []
 
     def lose_the_race(*args: object) -> int:
@@ -103,7 +103,7 @@ def test_media_are_laid_down_once_however_often_a_write_starts_over(
         staged.append(sorted(rows.given.videos))
         return stage(base, handle, rows)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(write, "_commit", lose_the_race)
+    monkeypatch.setattr(write, "commit_update", lose_the_race)
     monkeypatch.setattr(write, "stage", note)
     clips.write(pa.table({"clip_id": [1, 2]}), {"video": [video(b"b"), video(b"c")]})
     assert staged == [["video"], [], [], []]
@@ -209,7 +209,7 @@ def test_a_writer_that_always_loses_gives_up(
 ) -> None:
     monkeypatch.setattr(write, "ATTEMPTS", 2)
     other = open_dataset(clips.uri)
-    commit = write._commit
+    commit = write.commit_update
     loser = threading.get_ident()
 
     def commit_after_another(*args: object) -> int:
@@ -222,7 +222,7 @@ def test_a_writer_that_always_loses_gives_up(
             thread.join()
         return commit(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(write, "_commit", commit_after_another)
+    monkeypatch.setattr(write, "commit_update", commit_after_another)
     with pytest.raises(StorageError, match="other writers were quicker 2 times in a row"):
         clips.write(pa.table({"clip_id": [1]}))
     clips.refresh()

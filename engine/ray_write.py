@@ -1,0 +1,99 @@
+"""Rows of a data set of Ray become rows of a table: indexed and stored on Ray's workers.
+
+Workers lay down data files that belong to no version; the driver, which sees keys and the names
+of files alone, commits them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pat
+from ray.data import Datasink  # pyright: ignore[reportMissingImports]  # an extra
+from ray.data.block import BlockAccessor  # pyright: ignore[reportMissingImports]
+
+from ..errors import InputError
+from ..expressions.blob import Blob, Video
+from ..expressions.dtypes import is_video
+from ..storage.dataset import Dataset
+from ..storage.scattered import Piece
+from .ingest import prepare_rows
+from .workspace import Workspace
+
+
+def write_dataset(
+    workspace: Workspace, dataset: Dataset, data: Any, *, videos: Collection[str]
+) -> int:
+    """Write a `ray.data.Dataset` to a table, and say which version holds it."""
+    stored = {field.name for field in dataset.schema if is_video(field.type)}
+    sink = _Rows(workspace, dataset, stored | set(videos))
+    data.write_datasink(sink)
+    return sink.version
+
+
+class _Rows(Datasink):  # type: ignore[misc]  # ray may be absent
+    """One write. What `on_write_start` settles goes along to the workers."""
+
+    def __init__(self, workspace: Workspace, dataset: Dataset, videos: set[str]) -> None:
+        self._workspace = workspace
+        self._dataset = dataset
+        self._videos = videos
+        self._write = dataset.scattered_write()
+        self.version: int = dataset.version
+
+    def get_name(self) -> str:
+        return "Marey"
+
+    def on_write_start(self, schema: pa.Schema | None = None) -> None:
+        """Settle the columns, on the driver, when the first rows are there."""
+        if schema is None:
+            raise InputError("the Ray data set has no schema: give it named columns")
+        names = set(schema.names)
+        missing = self._videos - names
+        self._videos &= names
+        unknown = missing - set(self._dataset.schema.names)
+        if unknown:
+            raise InputError(f"the Ray data set has no column {min(unknown)!r} of videos")
+        ordinary = [field for field in schema if field.name not in self._videos]
+        self._write = self._write.plan(pa.schema(ordinary), self._videos)
+
+    def write(self, blocks: Iterable[Any], ctx: Any) -> list[Piece]:
+        """Index and store the rows of some blocks, on a worker."""
+        schema, keys = self._dataset.schema, self._dataset.key_schema
+        pieces = []
+        for block in blocks:
+            table = BlockAccessor.for_block(block).to_arrow()
+            if not table.num_rows:
+                continue
+            columns = {
+                name: _videos(name, table[name]) if name in self._videos else table[name]
+                for name in table.column_names
+            }
+            given = prepare_rows(
+                columns,
+                schema=schema,
+                key_schema=keys,
+                objects=self._workspace.catalog.objects,
+            )
+            pieces.append(self._write.lay_down(given.table, given.videos))
+        return pieces
+
+    def on_write_complete(self, write_result: Any) -> None:
+        """Commit what all workers have stored."""
+        pieces = [piece for own in write_result.write_returns for piece in own]
+        if pieces:
+            self.version = self._write.commit(pieces)
+
+
+def _videos(name: str, column: pa.ChunkedArray) -> list[Video | None]:
+    """Videos of the bytes of files, or of paths and URIs to refer to."""
+    kind = column.type
+    if pat.is_string(kind) or pat.is_large_string(kind):
+        return [
+            None if uri is None else Video(Blob.from_uri(uri)) for uri in column.to_pylist()
+        ]
+    if pat.is_binary(kind) or pat.is_large_binary(kind):
+        return [None if data is None else Video(Blob(data)) for data in column.to_pylist()]
+    raise InputError(f"column {name!r}: videos are bytes or paths (URIs), found {kind}")
