@@ -14,7 +14,7 @@ import pyarrow.types as pat
 
 from .auxiliary import Aux
 from .columns import Column
-from .dtypes import HANDLE
+from .dtypes import FRAME_LIST, HANDLE
 from .functions import FUNCTIONS, Parameter
 from .kernels import KERNELS, Array, IndexSource
 from .node import Call, Constant, Expr, Struct
@@ -68,7 +68,8 @@ def _call(expr: Call, columns: Mapping[str, Array], rows: int, source: IndexSour
             arguments.append(pa.nulls(rows, wanted))
             continue
         array = evaluate(argument, columns, rows, source)
-        arguments.append(array if array.type == wanted else array.cast(wanted, safe=False))
+        as_it_is = array.type == wanted or array.type == FRAME_LIST == parameter.dtype
+        arguments.append(array if as_it_is else array.cast(wanted, safe=False))
     return KERNELS[name](source, *arguments)
 
 

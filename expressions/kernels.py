@@ -122,8 +122,13 @@ class Rows:
         return check_constant(where, parameter, pa.scalar(value)).as_py()
 
     def frame_numbers(self, lists: Array) -> Array:
-        """`frame_indices` as list<uint32>; rows with none, or a wrong one, have no value."""
+        """`frame_indices` as list<uint32>; rows with none, or a wrong one, have no value.
+
+        What is of that type already holds no wrong number.
+        """
         self.has_value &= _valid(lists)
+        if lists.type == FRAME_LIST and not lists.values.null_count:
+            return lists
         numbers, lengths = _flat(lists)
         with np.errstate(invalid="ignore"):
             wrong = ~((numbers >= 0) & (numbers <= MAX_FRAME) & (numbers == np.floor(numbers)))
