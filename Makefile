@@ -7,7 +7,7 @@ ROOT := $(abspath .)
 WORKERS ?= 2
 SECONDS ?= 600
 
-.PHONY: demo test check bench bench-peers docs fuzz independent torch ray clean format
+.PHONY: demo test check bench bench-peers docs fuzz independent browser torch ray clean format
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -78,6 +78,11 @@ torch: $(VENV)/.dev
 ray: $(VENV)/.dev
 	$(PIP) install 'ray[data]>=2.60'
 	$(BIN)/python -m pytest tests/engine/test_ray.py
+
+# Previews in a page of a headless Chromium; without Debian's chromium and chromium-driver the
+# tests are skipped, and say so.
+browser: $(VENV)/.dev
+	CI=1 MAREY_BROWSER=1 $(BIN)/python -m pytest -rs tests/browser
 
 # Hostile input, as long as wanted; findings are kept in tests/fuzz/corpus and run by `make test`.
 fuzz: $(VENV)/.dev
