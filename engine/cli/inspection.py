@@ -11,9 +11,11 @@ from ...errors import VideoError
 from ...video.index.build import BuiltIndex
 from ...video.index.encode import encode_index
 from ...video.index.frames import FrameIndex, Int64s, SampleFlag
+from ...video.index.picture_types import picture_types
 from ...video.plan import plan_read
 from ...video.plan.closure import plan_closures
 from ...video.plan.whole import plan_whole
+from ...video.source import Reader
 from ...video.timing import to_seconds
 
 _NOTES = (
@@ -56,7 +58,13 @@ class FrameRow:
     gop: int
     """The GOP of that sample."""
     type: str
-    """`IDR`, `start`, `reference`, or `non-ref`; ` fields` where it is coded as two."""
+    """`I`, `P` or `B`; of two fields both, such as `I/P`; `?` where its slices are damaged."""
+    start: str
+    """`IDR`, or `recovery` for another place where decoding can start; else empty."""
+    reference: bool
+    """Whether others may refer to it."""
+    offset: int
+    """Where its bytes begin in the file."""
     bytes: int
     """Its size."""
     pts_seconds: float
@@ -117,11 +125,19 @@ def gop_rows(index: FrameIndex) -> Iterator[GopRow]:
         )
 
 
-def frame_rows(index: FrameIndex, *, gops: int | None = None) -> Iterator[FrameRow]:
+def frame_rows(
+    index: FrameIndex,
+    reader: Reader,
+    *,
+    frames: int | None = None,
+    gops: int | None = None,
+) -> Iterator[FrameRow]:
     """The presented frames of the first GOPs of a clip, in display order.
 
     Args:
         index: The clip.
+        reader: Its bytes; those of the frames are read.
+        frames: How many frames at most; None for all.
         gops: How many GOPs; None for all.
     """
     bounds = _gop_bounds(index)
@@ -129,12 +145,14 @@ def frame_rows(index: FrameIndex, *, gops: int | None = None) -> Iterator[FrameR
     chosen = np.arange(index.frame_count)
     if gops is not None:
         chosen = np.flatnonzero(gop_of_frame < gops)
-    for frame in chosen.tolist():
-        sample = int(index.frame_sample[frame])
-        yield _frame_row(index, frame, sample, int(gop_of_frame[frame]))
+    chosen = chosen[:frames]
+    samples = index.frame_sample[chosen].astype(np.int64)
+    kinds = picture_types(index, samples, reader)
+    for frame, sample, kind in zip(chosen.tolist(), samples.tolist(), kinds, strict=True):
+        yield _frame_row(index, frame, sample, kind, int(gop_of_frame[frame]))
 
 
-def _frame_row(index: FrameIndex, frame: int, sample: int, gop: int) -> FrameRow:
+def _frame_row(index: FrameIndex, frame: int, sample: int, kind: str, gop: int) -> FrameRow:
     targets = np.array([sample], np.int64)
     fields = slice(sample, sample + (2 if _is_field_pair(index, sample) else 1))
     closure = np.concatenate([run.samples for run in plan_closures(index, targets)])
@@ -153,7 +171,10 @@ def _frame_row(index: FrameIndex, frame: int, sample: int, gop: int) -> FrameRow
         frame=frame,
         sample=sample,
         gop=gop,
-        type=_type_of(flags) + (" fields" if fields.stop - fields.start > 1 else ""),
+        type=kind,
+        start=_start_of(flags) if flags & SampleFlag.START else "",
+        reference=bool(flags & SampleFlag.REFERENCE),
+        offset=int(index.offset[sample]),
         bytes=int(index.size[fields].sum()),
         pts_seconds=to_seconds(int(index.pts_ticks[frame]), index.timebase),
         duration_seconds=to_seconds(int(index.duration_ticks[frame]), index.timebase),
@@ -179,14 +200,6 @@ def _start_of(flags: int) -> str:
     if flags & SampleFlag.IDR:
         return "IDR"
     return "recovery" if flags & SampleFlag.START else "none"
-
-
-def _type_of(flags: int) -> str:
-    if flags & SampleFlag.IDR:
-        return "IDR"
-    if flags & SampleFlag.START:
-        return "start"
-    return "reference" if flags & SampleFlag.REFERENCE else "non-ref"
 
 
 def _is_field_pair(index: FrameIndex, sample: int) -> bool:

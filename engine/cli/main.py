@@ -14,24 +14,38 @@ import typer
 
 from ... import __version__
 from . import cadences, demo, ingest, tables, video
-from .options import DEFAULT_ROOT, Invocation, Root, Verbose, ask_for_command
+from .options import DEFAULT_ROOT, Invocation, Root, Verbose, ask_for_command, examples
 from .outcome import conclude
 
 ROOT_VARIABLE = "MAREY_ROOT"
+COMPLETION_VARIABLE = "_MAREY_COMPLETE"
 
 app = typer.Typer(
     name="marey",
     invoke_without_command=True,
-    add_completion=False,
     rich_markup_mode=None,
     help="Tables of videos: exact frames for the least bytes and the least decoding.",
 )
-app.command()(demo.demo)
-app.command()(ingest.ingest)
-app.command("tables")(tables.list_tables)
-app.command()(tables.schema)
-app.command()(tables.head)
-app.command()(tables.sql)
+app.command(epilog=examples("marey demo", "marey demo ~/footage --clips 20 --keep shown"))(
+    demo.demo
+)
+app.command(
+    epilog=examples(
+        "marey ingest ~/footage --table training.clips --key name",
+        "marey ingest a.mp4 b.mov --table training.clips --reference",
+    )
+)(ingest.ingest)
+app.command("tables", epilog=examples("marey tables", "marey --root s3://bucket/data tables"))(
+    tables.list_tables
+)
+app.command(epilog=examples("marey schema training.clips"))(tables.schema)
+app.command(epilog=examples("marey head training.clips -n 3 --json"))(tables.head)
+app.command(
+    epilog=examples(
+        'marey sql "SELECT name, video.index.width FROM training.clips"',
+        'marey sql "SELECT video_read(video, [0]) AS f FROM training.clips"',
+    )
+)(tables.sql)
 video.app.command()(cadences.transcode)
 video.app.command()(cadences.prefix)
 app.add_typer(video.app, name="video")
@@ -79,6 +93,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     def job() -> None:
         command = typer.main.get_command(app)
+        if os.environ.get(COMPLETION_VARIABLE):
+            # The shell asks what could stand here; Typer answers, and ends the process.
+            command.main(words, prog_name="marey", complete_var=COMPLETION_VARIABLE)
         # Not `command.main`: it would end a closed pipe and a wrong option in its own way.
         with command.make_context("marey", words, obj=invocation) as context:
             command.invoke(context)

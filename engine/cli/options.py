@@ -77,6 +77,15 @@ TableName = Annotated[
 ]
 
 
+def examples(*lines: str) -> str:
+    r"""What a command's help ends with: lines as people type them.
+
+    >>> examples("marey tables", "marey tables --json")
+    'Examples:\n\n\x08\n  marey tables\n  marey tables --json'
+    """
+    return "\n".join(("Examples:", "", "\b", *(f"  {line}" for line in lines)))
+
+
 def split_table_name(text: str, *, hint: str = "PROJECT.TABLE") -> tuple[str, str]:
     """Project and table of `project.table`.
 

@@ -38,6 +38,9 @@ def conclude(job: Callable[[], object], *, verbose: Callable[[], bool]) -> int:
             job()
         except typer.Exit as end:
             code = end.exit_code
+        except SystemExit as end:
+            # What Typer itself does for completion ends so.
+            code = end.code if isinstance(end.code, int) else DONE
         sys.stdout.flush()
     except typer.TyperException as error:
         complain(error.format_message() + _where_help_is(error))

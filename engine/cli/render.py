@@ -82,6 +82,14 @@ class Printer:
                 for name, value in facts.items():
                     self._line(f"{name:<{longest}}  {to_text(value)}")
 
+    def styled(self, lines: Iterable[Text]) -> None:
+        """Lines with colours on a terminal, cut at its edge."""
+        from rich.console import Console
+
+        console = Console(file=self._file, width=self._width)
+        for line in lines:
+            console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+
     def step(self, name: str, text: str) -> None:
         """What a long command has done, at once; JSON has none."""
         if self.form == "screen":

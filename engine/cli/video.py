@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, fields
-from itertools import islice
+from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .frame_list import choose_frames, parse_frames
-from .options import AsJson, Verbose, ask_for_command
+from .options import AsJson, Verbose, ask_for_command, examples
 from .render import Printer
 
 if TYPE_CHECKING:
@@ -27,20 +26,6 @@ app = typer.Typer(
 
 _SHOWN_FRAMES = 24
 _SHOWN_GOPS = 2
-
-# What 80 columns have room for.
-_FRAME_HEADINGS = {
-    "frame": "frame",
-    "sample": "sample",
-    "gop": "GOP",
-    "type": "type",
-    "bytes": "bytes",
-    "pts_seconds": "time",
-    "duration_seconds": "lasts",
-    "references": "refs",
-    "whole": "whole",
-    "closure": "closure",
-}
 
 File = Annotated[
     Path,
@@ -61,7 +46,13 @@ Frames = Annotated[
 ]
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "marey video inspect clip.mp4",
+        "marey video inspect clip.mp4 --show-frames 100 --max-gops 5",
+        "marey video inspect clip.mp4 --json | jq .frames[0]",
+    )
+)
 def inspect(
     file: File,
     show_frames: Annotated[
@@ -76,46 +67,50 @@ def inspect(
     verbose: Verbose = False,
 ) -> None:
     """Show a file's facts, GOPs, and what frames depend on."""
-    with _opened(file) as (_, built):
-        _inspect(built, show_frames, max_gops, Printer(as_json=as_json))
+    with _opened(file) as (reader, built):
+        _inspect(reader, built, show_frames, max_gops, Printer(as_json=as_json))
 
 
 def _inspect(
-    built: BuiltIndex, show_frames: int | None, max_gops: int | None, printer: Printer
+    reader: FileReader,
+    built: BuiltIndex,
+    show_frames: int | None,
+    max_gops: int | None,
+    printer: Printer,
 ) -> None:
+    from .container import container_facts
     from .inspection import FrameRow, GopRow, clip_facts, frame_rows, gop_rows
 
     index = built.index
     if printer.form != "json":
         show_frames = _SHOWN_FRAMES if show_frames is None else show_frames
         max_gops = _SHOWN_GOPS if max_gops is None else max_gops
-    all_gops = list(gop_rows(index))
-    gops = [astuple(row) for row in all_gops[:max_gops]]
-    frames = [astuple(row) for row in islice(frame_rows(index, gops=max_gops), show_frames)]
-    gop_names = [field.name for field in fields(GopRow)]
-    frame_names = [field.name for field in fields(FrameRow)]
-    facts = clip_facts(built)
+    gops = list(gop_rows(index))[:max_gops]
+    frames = list(frame_rows(index, reader, frames=show_frames, gops=max_gops))
+    facts = clip_facts(built) | container_facts(reader, index)
     if printer.form == "json":
-        facts["gops"] = [dict(zip(gop_names, row, strict=True)) for row in gops]
-        facts["frames"] = [dict(zip(frame_names, row, strict=True)) for row in frames]
+        facts["gops"] = [asdict(row) for row in gops]
+        facts["frames"] = [asdict(row) for row in frames]
         printer.facts(facts)
         return
     printer.facts(facts)
     printer.line()
-    printer.rows(gop_names, gops, title=f"{len(gops)} of {len(all_gops)} GOPs")
+    if printer.form == "screen":
+        from .frame_tree import tree_lines
+
+        printer.styled(tree_lines(gops, frames, frame_count=index.frame_count))
+        return
+    printer.rows([field.name for field in fields(GopRow)], map(astuple, gops))
     printer.line()
-    headings = dict(_FRAME_HEADINGS)
-    if any(row[frame_names.index("notes")] for row in frames):
-        headings["notes"] = "notes"
-    printer.rows(
-        frame_names,
-        frames,
-        title=f"{len(frames)} of {index.frame_count} frames; refs, whole, closure: samples",
-        headings=headings,
+    printer.rows([field.name for field in fields(FrameRow)], map(astuple, frames))
+
+
+@app.command(
+    epilog=examples(
+        "marey video frames clip.mp4 --frames 0,8,-1 -o stills",
+        "marey video frames clip.mp4 --frames ::25 --height 224 --sheet -o stills",
     )
-
-
-@app.command()
+)
 def frames(
     file: File,
     frames: Frames,
@@ -129,6 +124,10 @@ def frames(
     width: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Columns of the pictures.")
     ] = None,
+    sheet: Annotated[
+        bool,
+        typer.Option("--sheet", help="Also all of them on one picture: clip_sheet.png."),
+    ] = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -141,12 +140,14 @@ def frames(
     from ..progress import progress
     from .files import write_file
     from .png import build_png
-    from .stills import read_stills
+    from .stills import check_fits_on_sheet, read_stills, sheet_of_stills
 
     printer = Printer(as_json=as_json)
     written: list[tuple[object, ...]] = []
     with _opened(file) as (reader, built):
         chosen = choose_frames(parts, built.index)
+        if sheet:
+            check_fits_on_sheet(len(chosen))
         digits = max(6, len(str(built.index.frame_count)))
         form = PixelOutput(height=height, width=width)
         with progress("writing", len(chosen)) as advance:
@@ -155,10 +156,19 @@ def frames(
                 write_file(path, build_png(still.to_numpy()))
                 written.append((still.frame_index, still.pts_seconds, str(path)))
                 advance(1)
+        if sheet:
+            path = output / f"{file.stem}_sheet.png"
+            write_file(path, build_png(sheet_of_stills(reader, built.index, chosen)))
+            written.append((None, None, str(path)))
     printer.rows(("frame", "pts_seconds", "path"), written)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "marey video remux clip.mp4 --frames 0,8,16 -o preview.mp4",
+        "marey video remux clip.mp4 --frames 100:200 --audio -o stretch.mp4",
+    )
+)
 def remux(
     file: File,
     frames: Frames,

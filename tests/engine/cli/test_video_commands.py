@@ -9,6 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
+
+from marey.tests.support.remaking import remade
 
 from .conftest import Marey
 
@@ -53,6 +56,51 @@ def test_inspect_for_programs(marey: Marey, file: Path, truth) -> None:
         assert frame["closure_bytes"] >= frame["bytes"]
 
 
+def test_inspect_knows_what_kind_of_picture_each_is(marey: Marey, file: Path) -> None:
+    """As FFmpeg tells it: types, and bytes by where packets lie."""
+    (facts,) = marey("video", "inspect", file, "--json").rows()
+    kinds = {PictureType.I: "I", PictureType.P: "P", PictureType.B: "B"}
+    with av.open(str(file)) as container:
+        decoded = [kinds[frame.pict_type] for frame in container.decode(video=0)]
+    with av.open(str(file)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    assert [frame["type"] for frame in facts["frames"]] == decoded
+    assert [frame["offset"] for frame in facts["frames"]] == [
+        places[frame["sample"]] for frame in facts["frames"]
+    ]
+    assert {frame["start"] for frame in facts["frames"]} == {"IDR", "recovery", ""}
+    assert all(frame["type"] == "I" for frame in facts["frames"] if frame["start"])
+    assert not any(frame["reference"] for frame in facts["frames"] if frame["notes"])
+
+
+def test_inspect_tells_what_the_container_says(
+    marey: Marey, clips_folder: Path, clip, tmp_path: Path
+) -> None:
+    (facts,) = marey("video", "inspect", clips_folder / "plain_2.mov", "--json").rows()
+    assert facts["tracks"] == ["1 vide avc1 160x96", "2 soun sowt"]
+    assert (facts["moov"], facts["fragmented"]) == ("last", False)
+    turned = remade(
+        clip("fragmented"), matrix=(0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30), edits=()
+    )
+    for data, expected in (
+        (turned, {"moov": "first", "fragmented": False, "rotation": 90, "edits": 0}),
+        (clip("fragmented"), {"moov": "first", "fragmented": True, "rotation": 0}),
+        (clip("raw"), {"moov": None, "tracks": None, "rotation": None}),
+    ):
+        path = tmp_path / "some.mp4"
+        path.write_bytes(data)
+        (facts,) = marey("video", "inspect", path, "--json").rows()
+        assert {name: facts[name] for name in expected} == expected
+
+
+def test_the_manual_has_every_fact_of_inspect(marey: Marey, file: Path) -> None:
+    """What programs read stays, and is told."""
+    (facts,) = marey("video", "inspect", file, "--json", "--show-frames", 1).rows()
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "command-line.md").read_text()
+    names = {*facts, *facts["gops"][0], *facts["frames"][0]}
+    assert {name for name in names if f"`{name}`" not in page} == set()
+
+
 def test_inspect_shows_as_much_as_it_is_asked_for(marey: Marey, file: Path) -> None:
     words = ("video", "inspect", file, "--json", "--show-frames")
     (facts,) = marey(*words, 3, "--max-gops", 1).rows()
@@ -82,6 +130,31 @@ def test_frames_are_the_pictures_of_a_full_decode(marey: Marey, file: Path) -> N
         (picture,) = rgb_frames(Path(row["path"]))
         assert np.array_equal(picture, expected[row["frame"]])
     assert len(list(Path("out").iterdir())) == len(rows)
+
+
+def test_a_sheet_has_all_frames_small(marey: Marey, file: Path) -> None:
+    ended = marey("video", "frames", file, "--frames", ":10", "-o", "out", "--sheet", "--json")
+    assert ended.code == 0
+    assert ended.rows()[-1] == {
+        "frame": None,
+        "pts_seconds": None,
+        "path": "out/open_1_sheet.png",
+    }
+    (sheet,) = rgb_frames(Path("out/open_1_sheet.png"))
+    # Eight in a row; pictures of 160x96 stay as large as they are.
+    assert sheet.shape == (2 * 102 + 6, 8 * 166 + 6, 3)
+    (second,) = rgb_frames(Path("out/open_1_000001.png"))
+    assert np.array_equal(sheet[6:80, 172:332], second[:74])
+    assert len(list(Path("out").iterdir())) == 11
+
+
+def test_a_sheet_of_too_many_frames_is_refused_first(
+    marey: Marey, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("marey.engine.cli.stills._MOST_ON_SHEET", 9)
+    ended = marey("video", "frames", file, "--frames", ":10", "-o", "out", "--sheet")
+    assert (ended.code, "there is room for 9" in ended.err) == (1, True)
+    assert not Path("out").exists()
 
 
 def test_frames_of_a_size(marey: Marey, file: Path) -> None:
