@@ -46,6 +46,8 @@ def first_prefix(sets: ParameterSets, nal_length_size: int) -> bytes:
     """What must come before the first sample beside `extradata`: messages, and sets beyond
     its counts.
     """
+    if not sets.sei and len(sets.sps) <= _MOST_SPS and len(sets.pps) <= _MOST_PPS:
+        return b""
     overflow = (*sets.sps[_MOST_SPS:], *sets.pps[_MOST_PPS:]) if nal_length_size else ()
     return _framed((*overflow, *sets.sei), nal_length_size)
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..index.frames import FrameIndex, SampleFlag
-from .byte_ranges import LOCAL, FetchPlan, SourceCost, plan_ranges
+from ..index.frames import FrameIndex, Int64s, SampleFlag
+from .byte_ranges import LOCAL, SourceCost, plan_ranges
 from .decode_cost import decode_seconds
 from .parameter_sets import extradata, first_prefix, prefixes
 from .read_plan import DecodeRun, FetchShape, ReadPlan, Strategy
 from .rewriting import REWRITTEN_LENGTH_SIZE
 from .rewritten_sets import sets_of_rewritten
-from .strategy import Planned, plan_runs
+from .strategy import plan_runs
 from .whole import SampleRun
 
 
@@ -41,25 +41,29 @@ def plan_read(
     index.check_frames(wanted)
     frame_samples = index.frame_sample[wanted].astype(np.int64)
     planned = plan_runs(index, np.unique(frame_samples), force=force)
-    if planned:
-        samples = np.unique(np.concatenate([run.samples for _, run in planned]))
-    else:
-        samples = np.empty(0, np.int64)
+    none = np.empty(0, np.int64)
+    of_runs = np.concatenate([none, *(run.samples for _, run in planned)])
+    samples, where = np.unique(of_runs, return_inverse=True)
     fetch = plan_ranges(index.offset[samples], index.size[samples], cost)
+    buffer, position = fetch.buffer[where], fetch.position[where]
+    runs = []
+    begin = 0
+    for strategy, run in planned:
+        own = slice(begin, begin + len(run.samples))
+        begin = own.stop
+        runs.append(_decode_run(index, strategy, run, buffer[own], position[own]))
     return ReadPlan(
         frames=wanted,
         frame_samples=frame_samples,
         ranges=fetch.ranges,
-        runs=tuple(_decode_run(index, p, samples, fetch) for p in planned),
+        runs=tuple(runs),
         fetch_shape=fetch_shape(index, [run for _, run in planned], fetch.gap_bytes),
     )
 
 
 def _decode_run(
-    index: FrameIndex, planned: Planned, samples: npt.NDArray[np.int64], fetch: FetchPlan
+    index: FrameIndex, strategy: Strategy, run: SampleRun, buffer: Int64s, position: Int64s
 ) -> DecodeRun:
-    strategy, run = planned
-    where = np.searchsorted(samples, run.samples)
     sets = index.parameter_sets_at(int(run.samples[0]))
     length_size = index.nal_length_size
     if strategy == "rewritten":
@@ -75,8 +79,8 @@ def _decode_run(
         strategy=strategy,
         samples=run.samples,
         targets=run.targets,
-        buffer=fetch.buffer[where],
-        position=fetch.position[where],
+        buffer=buffer,
+        position=position,
         size=index.size[run.samples],
         extradata=extradata(sets, length_size),
         index=index,
