@@ -5,7 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 
-from . import closures, indexing, long, recordings, reheading, workloads
+from . import (
+    closures,
+    indexing,
+    large,
+    long,
+    recordings,
+    reheading,
+    steps,
+    streaming,
+    traps,
+    workloads,
+)
 from .bench_clips import CLIPS
 from .engines.registry import ENGINES
 from .options import Options
@@ -13,9 +24,13 @@ from .options import Options
 BENCHES: Mapping[str, Callable[[Options], None]] = {
     "closures": closures.report,
     "indexing": indexing.report,
+    "large": large.report,
     "long": long.report,
     "recordings": recordings.report,
     "reheading": reheading.report,
+    "steps": steps.report,
+    "streaming": streaming.report,
+    "traps": traps.report,
     "workloads": workloads.report,
 }
 
@@ -29,6 +44,7 @@ def main() -> None:
     parser.add_argument("--engines", type=_names(ENGINES), default=(), metavar="A,B")
     parser.add_argument("--clips", type=_names({*CLIPS, "epoch"}), default=(), metavar="A,B")
     parser.add_argument("--works", type=_names(workloads.WORKS), default=(), metavar="A,B")
+    parser.add_argument("--save", action="store_true", help="into docs/benchmarks.md")
     given = parser.parse_args()
     if unknown := set(given.names) - BENCHES.keys():
         parser.error(f"no bench {', '.join(sorted(unknown))}: there are {', '.join(BENCHES)}")
@@ -38,6 +54,7 @@ def main() -> None:
         engines=given.engines,
         clips=given.clips,
         works=given.works,
+        save=given.save,
     )
     for name in given.names or BENCHES:
         BENCHES[name](options)

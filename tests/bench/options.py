@@ -19,3 +19,5 @@ class Options:
     """Only these clips of the workloads."""
     works: tuple[str, ...] = ()
     """Only these kinds of work of the workloads."""
+    save: bool = False
+    """Write what the workloads took into docs/benchmarks.md."""

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from marey.tests.bench import closures, indexing, long, recordings, reheading
+from marey.tests.bench import (
+    closures,
+    indexing,
+    large,
+    long,
+    recordings,
+    reheading,
+    steps,
+    traps,
+)
+from marey.tests.bench.engines.process import EngineProcess
+from marey.video.clips import RECIPES, make_clip
 
 CLOSED = ["one reference", "strict pyramid", "open GOPs of 30", "intra refresh of 40"]
 
@@ -47,3 +60,42 @@ def test_frames_of_a_recorded_stream_are_measured() -> None:
     costs = list(recordings.measure(frames=60, width=160, height=96, rounds=1))
     assert [cost.frame for cost in costs] == [3, 59]
     assert all(0 < cost.samples < 30 for cost in costs)
+
+
+@pytest.mark.parametrize("name", ["edit_list", "open_gop"])
+def test_marey_is_right_where_frames_are_easily_confused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(make_clip(RECIPES[name]))
+    engine = EngineProcess("marey")
+    try:
+        assert traps.answers(engine, str(path), str(tmp_path)).text == "right"
+    finally:
+        engine.close()
+
+
+def test_every_step_is_measured() -> None:
+    found = steps.steps(make_clip(RECIPES["closed_gops"]))
+    assert min(steps.measure(step, rounds=1) for step in found.values()) > 0
+
+
+@pytest.mark.parametrize("kind", large.KINDS)
+def test_keys_of_each_kind_are_found_in_a_fresh_process(tmp_path: Path, kind: str) -> None:
+    uri = large.write_rows(str(tmp_path), kind, 3000)
+    spent = large.look_up(uri, kind, 3000, 50)
+    assert min(cpu for _, cpu in spent) > 0
+
+
+def test_small_writes_and_upkeep_copy_no_media_but_those_of_small_fragments() -> None:
+    video_kb = 100
+    written = {
+        name: float(kb.replace(",", ""))
+        for name, kb, _ in large.upkeep(videos=20, video_bytes=video_kb * 1000)
+    }
+    assert written["write 20 videos"] > 20 * video_kb
+    assert written["update a label of 10 rows"] < video_kb
+    # The 8 videos of the small fragments are merged; the 20 of the large one are left alone.
+    assert 8 * video_kb < written["optimize: 5 fragments to 2"] < 10 * video_kb
+    assert written["optimize again"] < video_kb / 2
+    assert written["delete 6 of the first videos"] < video_kb / 2
+    # A fifth of a fragment is gone: what is left of it is copied.
+    assert 14 * video_kb < written["optimize: deleted rows go"] < 24 * video_kb

@@ -204,11 +204,8 @@ def _measure_case(
 
 def report(options: Options) -> None:
     """Measure, and print the tables."""
-    found = measure(
-        chosen_cases(options),
-        repeats=options.repeats or REPEATS,
-        engines=options.engines,
-    )
+    repeats = options.repeats or REPEATS
+    found = measure(chosen_cases(options), repeats=repeats, engines=options.engines)
     for name, version in found.versions.items():
         print(f"{name}: {version} ({ENGINES[name].what})")
     for why in found.absent.values():
@@ -217,6 +214,10 @@ def report(options: Options) -> None:
         print_table(title, columns, rows)
     for (case, _), why in found.failed.items():
         print(f"failed: {case.title}: {why}")
+    if options.save:
+        from .results import save
+
+        save(found, repeats=repeats)
 
 
 Table = tuple[str, Sequence[str], list[list[str]]]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter, process_time
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..memory import forget_peak, peak_bytes, resident_bytes
 from .registry import ENGINES, Engine
 
 
@@ -37,7 +37,7 @@ def serve(name: str) -> None:
     except Exception as error:
         answer({"error": f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"})
         return
-    resting = _memory("VmRSS")
+    resting = resident_bytes()
     for line in sys.stdin:
         request = json.loads(line)
         try:
@@ -55,8 +55,7 @@ def _do(engine: Engine, request: dict[str, Any], resting: int) -> dict[str, Any]
     if keep := request["keep"]:
         np.save(keep, next(engine.read(items, size)))
         return {}
-    # From here on the kernel notes a new peak of resident memory.
-    Path("/proc/self/clear_refs").write_text("5")
+    forget_peak()
     read, cpu, wall = _bytes_read(), process_time(), perf_counter()
     count = sum(len(frames) for frames in engine.read(items, size))
     cpu, wall = process_time() - cpu, perf_counter() - wall
@@ -65,7 +64,7 @@ def _do(engine: Engine, request: dict[str, Any], resting: int) -> dict[str, Any]
         "cpu": cpu,
         "wall": wall,
         "read": _bytes_read() - read,
-        "peak": _memory("VmHWM") - resting,
+        "peak": peak_bytes() - resting,
         "notes": dict(engine.notes()),
     }
 
@@ -73,11 +72,6 @@ def _do(engine: Engine, request: dict[str, Any], resting: int) -> dict[str, Any]
 def _bytes_read() -> int:
     """What the process has read from files and pipes."""
     return int(Path("/proc/self/io").read_text().split()[1])
-
-
-def _memory(name: str) -> int:
-    lines: Iterator[str] = iter(Path("/proc/self/status").read_text().splitlines())
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(name))
 
 
 if __name__ == "__main__":

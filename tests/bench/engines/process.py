@@ -14,6 +14,8 @@ from typing import Any
 from .registry import ENGINES, Size
 
 _ROOT = Path(__file__).parents[3]
+_START_SECONDS = 180
+"""PyTorch takes long to import, on a busy machine very long."""
 
 Item = tuple[str, list[int]]
 """A path, and frame numbers in rising order."""
@@ -57,7 +59,7 @@ class EngineProcess:
             text=True,
         )
         try:
-            self.version: str = self._answer(60)["version"]
+            self.version: str = self._answer(_START_SECONDS)["version"]
         except EngineFailed:
             self.close()
             raise
@@ -111,6 +113,11 @@ class EngineProcess:
 
 
 def python_of(name: str) -> str:
-    """The interpreter that an engine runs in: `make bench-peers` makes the peers' own."""
-    peers = _ROOT / ".venv-peers" / "bin" / "python"
+    """The interpreter that an engine runs in."""
+    peers = peers_python()
     return str(peers) if ENGINES[name].is_peer and peers.exists() else sys.executable
+
+
+def peers_python() -> Path:
+    """The interpreter of the environment that `make bench-peers` makes."""
+    return _ROOT / ".venv-peers" / "bin" / "python"
