@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
@@ -51,8 +51,10 @@ class Job(Protocol[T_co]):
         """About how long its tasks take on one core."""
         ...
 
-    def fetch(self) -> Sequence[Callable[[], None]]:
-        """Read what is needed, on a fetch thread; what is to run on decode threads then."""
+    def fetch(self) -> Iterable[Callable[[], None]]:
+        """Read what is needed, on a fetch thread; each task to run on decode threads, as soon
+        as what it needs is there.
+        """
         ...
 
     def finish(self) -> T_co:
@@ -251,9 +253,9 @@ class _Pipeline(Generic[T]):
     def _fetch_job(self, running: _Running[T]) -> None:
         try:
             self._stop.check()
-            tasks = running.job.fetch()
-            running.begin(len(tasks))
-            for task in tasks:
+            for task in running.job.fetch():
+                self._stop.check()
+                running.begin(1)
                 self._decode.submit(self._run_task, running, task)
         except BaseException as error:
             running.end(error)

@@ -87,7 +87,7 @@ class FilesSlot:
         """What to fetch ahead: nothing."""
         return []
 
-    def tasks(self, fetched: Sequence[Fetched]) -> Iterator[Callable[[], None]]:
+    def tasks(self, fetched: Iterator[Fetched]) -> Iterator[Callable[[], None]]:
         """The work of writing files."""
         for i, (row, plan) in enumerate(zip(self._rows, self._plans, strict=True)):
             if row is not None and plan is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -81,15 +82,13 @@ class FramesSlot:
         """What to fetch."""
         return [ranges for clip in self._clips for ranges in clip.ranges()]
 
-    def tasks(self, fetched: Sequence[Fetched]) -> Iterator[Callable[[], None]]:
-        """The work of decoding what was fetched, in the order of `ranges`."""
+    def tasks(self, fetched: Iterator[Fetched]) -> Iterator[Callable[[], None]]:
+        """The work of decoding what is fetched, which comes in the order of `ranges`."""
         self._pixels = pa.allocate_buffer(int(self._offsets[-1]))
         pixels = memoryview(self._pixels)
-        at = 0
         parts = -(-self._decode_threads // max(1, len(self._clips)))
         for clip in self._clips:
-            yield from clip.tasks(fetched[at : at + len(clip.reads)], pixels, parts)
-            at += len(clip.reads)
+            yield from clip.tasks(list(islice(fetched, len(clip.reads))), pixels, parts)
 
     def column(self, failed: Collection[int]) -> pa.Array:
         """The finished column; rows that failed are null."""

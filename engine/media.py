@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ..errors import MareyError
 from ..storage.addresses import SourceKind
+from ..storage.blobs import Sent
 from ..video.decode.frame import PixelOutput
 from ..video.decode.run import Decoders, RunCost, decode_into
 from ..video.index.frames import FrameIndex
@@ -126,13 +127,19 @@ class Media:
         return self._cost_of(self.kind(table, row))
 
     def fetch(self, clips: Sequence[ClipRanges]) -> list[Fetched]:
-        """The bytes of many clips: one read for all of a video column."""
+        """The bytes of many clips, all of them waited for."""
+        return list(self.fetch_each(clips))
+
+    def fetch_each(self, clips: Sequence[ClipRanges]) -> Iterator[Fetched]:
+        """The bytes of many clips, one after the other as they come.
+
+        What is to come from object stores is sent for at once, for all clips.
+        """
         begin = perf_counter()
         by_table: dict[int, list[int]] = {}
         for i, clip in enumerate(clips):
             by_table.setdefault(clip.table, []).append(i)
-        fetched: list[Fetched] = [[]] * len(clips)
-        requests = size = 0
+        started: list[list[memoryview | MareyError | Sent]] = [[]] * len(clips)
         for table, places in by_table.items():
             column = self._context.column(table)
             wanted = [
@@ -140,18 +147,23 @@ class Media:
                 for i in places
                 for r in clips[i].ranges
             ]
-            results = column.dataset.read_ranges(column.column, wanted) if wanted else []
-            # What could not be read is not counted.
-            there = [len(result) for result in results if not isinstance(result, MareyError)]
-            requests += len(there)
-            size += sum(there)
-            read = iter(results)
+            found = column.dataset.start_ranges(column.column, wanted) if wanted else []
+            reading = iter(found)
             for i in places:
-                fetched[i] = _all_or_error([next(read) for _ in clips[i].ranges])
-        self._context.metrics.add(
-            range_requests=requests, bytes_fetched=size, fetch_seconds=perf_counter() - begin
-        )
-        return fetched
+                started[i] = [next(reading) for _ in clips[i].ranges]
+        for i in range(len(clips)):
+            # Let go of what was given: it is held by who decodes it.
+            ranges, started[i] = started[i], []
+            read = [r.result() if isinstance(r, Sent) else r for r in ranges]
+            # What could not be read is not counted.
+            there = [len(result) for result in read if not isinstance(result, MareyError)]
+            self._context.metrics.add(
+                range_requests=len(there),
+                bytes_fetched=sum(there),
+                fetch_seconds=perf_counter() - begin,
+            )
+            yield _all_or_error(read)
+            begin = perf_counter()
 
     def clip(self, table: int, row: int) -> tuple[int, int]:
         """What tells a clip from others, whichever handle leads to it."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ..errors import MareyError
 from ..storage.addresses import SourceKind
+from ..storage.blobs import Sent
 from ..video.index.frames import FrameIndex
 
 FrameGraph = bytes | memoryview | FrameIndex | MareyError | None
@@ -78,11 +79,12 @@ class Snapshot(Protocol):
         """For each row where the bytes of its video lie."""
         ...
 
-    def read_ranges(
+    def start_ranges(
         self, column: str, requests: Sequence[tuple[int, int, int]]
-    ) -> list[memoryview | MareyError]:
+    ) -> Sequence[memoryview | MareyError | Sent]:
         """Bytes of videos: row id, first byte, one past the last byte.
 
-        Behind each, `storage.files.PADDING_BYTES` more may be read.
+        Behind each, `storage.files.PADDING_BYTES` more may be read. What comes from an object
+        store is sent for, and `Sent.result` waits for it.
         """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -73,18 +73,15 @@ class Window:
         """About how long one core takes to decode what is fetched."""
         return sum(slot.seconds for slot in self._slots)
 
-    def fetch(self) -> list[Callable[[], None]]:
-        """Read the bytes of all slots at once; the decoding that is left to do."""
+    def fetch(self) -> Iterator[Callable[[], None]]:
+        """Send for the bytes of all slots at once; the decoding, as the bytes come."""
         log_reads(
             (read for slot in self._slots for read in slot.estimates()), self._kit.context
         )
-        ranges = [slot.ranges() for slot in self._slots]
-        fetched = self._kit.media.fetch([clip for own in ranges for clip in own])
-        tasks: list[Callable[[], None]] = []
-        for slot, own in zip(self._slots, ranges, strict=True):
-            tasks += slot.tasks(fetched[: len(own)])
-            fetched = fetched[len(own) :]
-        return tasks
+        clips = [clip for slot in self._slots for clip in slot.ranges()]
+        fetched = self._kit.media.fetch_each(clips)
+        for slot in self._slots:
+            yield from slot.tasks(fetched)
 
     def finish(self) -> pa.RecordBatch:
         """The finished batch.

@@ -176,11 +176,11 @@ def _check_videos(column: str, values: Sequence[VideoValue | None]) -> GivenVide
 
 
 def _check_source(
-    column: str, row: int, source: bytes | bytearray | memoryview | BlobReference
-) -> bytes | BlobReference:
+    column: str, row: int, source: bytes | bytearray | memoryview | BlobReference | FileCopy
+) -> bytes | BlobReference | FileCopy:
     if isinstance(source, bytearray | memoryview):
         return bytes(source)
-    if not isinstance(source, bytes | BlobReference):
+    if not isinstance(source, bytes | BlobReference | FileCopy):
         raise InputError(
             f"column {column!r}, row {row}: expected bytes or a reference as {SOURCE}, "
             f"found {type(source).__name__}"

@@ -110,6 +110,20 @@ def test_only_little_work_alone_is_done_by_the_consumer(seconds: float, count: i
             assert not job.ran_on & here
 
 
+@pytest.mark.parametrize("seconds", [0.001, 1.0])
+def test_a_task_runs_while_later_bytes_are_fetched(seconds: float) -> None:
+    ran = threading.Event()
+
+    class Trickling(Counted):
+        def fetch(self) -> Iterator[Callable[[], None]]:
+            yield ran.set
+            assert ran.wait(10)
+            yield from super().fetch()
+
+    (result,) = run(iter([Trickling(0, 1, 2, Ledger(), seconds)]))
+    assert result == (0, 1, [0, 1])
+
+
 def test_later_jobs_run_while_the_consumer_holds_a_result() -> None:
     started = [threading.Event() for _ in range(3)]
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from marey.errors import DuplicateKeyError, InputError, UnsupportedError
+from marey.errors import DuplicateKeyError, InputError, SourceChangedError, UnsupportedError
 from marey.storage.catalog import Catalog
 from marey.storage.dataset import Dataset
-from marey.storage.schema import LOGICAL_VIDEO_TYPE, BlobReference, VideoValue
+from marey.storage.files import file_tag
+from marey.storage.schema import LOGICAL_VIDEO_TYPE, BlobReference, FileCopy, VideoValue
 
 MakeVideo = Callable[..., VideoValue]
 
@@ -331,3 +332,36 @@ def test_a_snapshot_is_read_only(clips: Dataset) -> None:
         with pytest.raises(UnsupportedError, match="read-only"):
             write()
     assert clips.count() == 1
+
+
+@pytest.mark.parametrize("size", [0, 1000, 300_000, 5_000_000])
+def test_a_file_is_copied(
+    clips: Dataset, tmp_path: Path, size: int, folder_bytes: Callable[[], int]
+) -> None:
+    source = tmp_path / "ä b.mp4"
+    content = os.urandom(size)
+    source.write_bytes(content)
+    copied = FileCopy(str(source), size, file_tag(source.stat()))
+    before = folder_bytes()
+    for ids in ([1, 2], [2, 3]):  # the second write moves a row, and brings one along
+        clips.write(
+            pa.table({"clip_id": ids}), {"video": [VideoValue(copied, {}, b"")] * len(ids)}
+        )
+    assert folder_bytes() - before >= 4 * size
+    source.unlink()
+    clips.write(pa.table({"clip_id": [1], "label": ["a"]}))
+    clips.optimize()
+    rows = clips.find_keys(pa.table({"clip_id": [1, 2, 3]})).to_pylist()
+    assert clips.read_ranges("video", [(row, 0, size) for row in rows]) == [content] * 3
+
+
+def test_a_file_that_changes_while_it_is_copied_is_not_stored(
+    clips: Dataset, tmp_path: Path
+) -> None:
+    source = tmp_path / "clip.mp4"
+    source.write_bytes(b"0123456789")
+    copied = FileCopy(str(source), 10, "modified 1")
+    version = clips.version
+    with pytest.raises(SourceChangedError, match="while it was read"):
+        clips.write(pa.table({"clip_id": [1]}), {"video": [VideoValue(copied, {}, b"")]})
+    assert (clips.version, clips.count()) == (version, 0)
