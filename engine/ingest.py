@@ -220,5 +220,5 @@ def _index_blob(blob: Blob, objects: Objects) -> VideoValue:
                 "given"
             )
         built = build_frame_index(source.reader)
-        reference = source.finish()
-    return VideoValue(reference, built.scalars, encode_index(built.index))
+        stored = source.copy() if blob.is_copied else source.finish()
+    return VideoValue(stored, built.scalars, encode_index(built.index))

@@ -12,7 +12,7 @@ from ..errors import InputError, SourceChangedError, SourceNotFoundError, Storag
 from ..storage.addresses import source_kind, stored_uri
 from ..storage.files import file_tag
 from ..storage.objects import Objects
-from ..storage.schema import BlobReference
+from ..storage.schema import BlobReference, FileCopy
 from ..video.source import FileReader, Reader
 
 
@@ -28,6 +28,10 @@ class OpenReference:
     """What tells its state."""
     objects: Objects
     """Reads objects."""
+
+    def copy(self) -> FileCopy:
+        """What to store of a local file whose bytes are to be copied."""
+        return FileCopy(_path(self.uri), self.reader.size, self.tag)
 
     def finish(self) -> BlobReference:
         """What to store, once all is read.

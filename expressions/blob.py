@@ -34,6 +34,8 @@ class Blob:
     """Where the bytes lie, or None where they are here."""
     size: int | None = field(default=None, init=False)
     """How many bytes there are, where that is known."""
+    is_copied: bool = field(default=False, init=False)
+    """Whether the bytes behind `uri` are to be copied, rather than referred to."""
 
     def __post_init__(self) -> None:
         data: Any = self.data
@@ -70,18 +72,40 @@ class Blob:
         Raises:
             ExpressionError: It is no path or URI, or the size is no number of bytes.
         """
-        size = None if size is None else _byte_count(size)
+        return cls._at(_normalised(uri), None if size is None else _byte_count(size))
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Blob:
+        """The bytes of a local file, which a write copies without holding them in memory.
+
+        >>> Blob.from_file("/data/7.mp4")
+        Blob.from_file('file:///data/7.mp4')
+
+        Args:
+            path: A local path, or a `file://` URI.
+
+        Raises:
+            ExpressionError: It is neither.
+        """
+        uri = _normalised(path)
+        if not uri.startswith("file://"):
+            raise ExpressionError(f"from_file takes a local path, found {shown_uri(uri)!r}")
+        return cls._at(uri, None, is_copied=True)
+
+    @classmethod
+    def _at(cls, uri: str, size: int | None, *, is_copied: bool = False) -> Blob:
         blob = cls.__new__(cls)
-        object.__setattr__(blob, "data", None)
-        object.__setattr__(blob, "uri", _normalised(uri))
-        object.__setattr__(blob, "size", size)
+        for name, value in (("data", None), ("uri", uri), ("size", size)):
+            object.__setattr__(blob, name, value)
+        object.__setattr__(blob, "is_copied", is_copied)
         return blob
 
     def __repr__(self) -> str:
         if self.uri is None:
             return f"Blob(<{self.size} bytes>)"
         size = "" if self.size is None else f", size={self.size}"
-        return f"Blob.from_uri({shown_uri(self.uri)!r}{size})"
+        made = "from_file" if self.is_copied else "from_uri"
+        return f"Blob.{made}({shown_uri(self.uri)!r}{size})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from lance import Blob
 
-from ..errors import InputError
+from ..errors import InputError, SourceChangedError
 from .blobs import build_videos
 from .columns import check_keys, fit_column, fit_keys
+from .files import file_tag
 from .keys import Int64s, KeyCodes
 from .schema import (
     FRAME_GRAPH,
@@ -21,6 +24,7 @@ from .schema import (
     LOGICAL_VIDEO_TYPE,
     SOURCE,
     BlobReference,
+    FileCopy,
     VideoValue,
     check_names,
     is_video,
@@ -32,7 +36,7 @@ from .schema import (
 class GivenVideos:
     """The values of one video column."""
 
-    sources: list[bytes | BlobReference | None]
+    sources: list[bytes | BlobReference | FileCopy | None]
     """Each video's bytes or reference; None where there is no video."""
     index: pa.StructArray
     """The scalars of each video's index."""
@@ -100,8 +104,21 @@ class GivenRows:
         """For each row the bytes of video that it brings along."""
         total = np.zeros(self.keys.num_rows, np.int64)
         for videos in self.videos.values():
-            total += [len(s) if isinstance(s, bytes) else 0 for s in videos.sources]
+            total += [_media_bytes(source) for source in videos.sources]
         return total
+
+    def check_files(self) -> None:
+        """Refuse files that have changed since they were indexed, after they were copied.
+
+        Raises:
+            SourceChangedError: One has.
+        """
+        for videos in self.videos.values():
+            for source in videos.sources:
+                if isinstance(source, FileCopy) and _tag(source.path) != source.tag:
+                    raise SourceChangedError(
+                        f"it was changed while it was read: {source.path!r}"
+                    )
 
 
 def check_rows(
@@ -128,18 +145,36 @@ def check_rows(
     return GivenRows(keys, KeyCodes(keys), columns, checked)
 
 
-def to_lance_blob(source: bytes | BlobReference | None) -> Blob | None:
+def to_lance_blob(source: bytes | BlobReference | FileCopy | None) -> Blob | None:
     """One source as Lance takes it."""
     match source:
         case None:
             return None
         case BlobReference():
             return Blob(data=b"")
+        case FileCopy(path, size):
+            return Blob.from_uri(Path(path).as_uri(), 0, size) if size else Blob(data=b"")
         case _:
             return Blob(data=source)
 
 
-def _reference(source: bytes | BlobReference | None) -> str | None:
+def _media_bytes(source: bytes | BlobReference | FileCopy | None) -> int:
+    match source:
+        case bytes():
+            return len(source)
+        case FileCopy():
+            return source.size
+    return 0
+
+
+def _tag(path: str) -> str | None:
+    try:
+        return file_tag(os.stat(path))
+    except OSError:
+        return None
+
+
+def _reference(source: bytes | BlobReference | FileCopy | None) -> str | None:
     return source.to_json() if isinstance(source, BlobReference) else None
 
 
@@ -154,7 +189,7 @@ def _stored_field(schema: pa.Schema, given: pa.Field) -> pa.Field:
 
 
 def _check_videos(column: str, values: Sequence[VideoValue | None]) -> GivenVideos:
-    sources: list[bytes | BlobReference | None] = []
+    sources: list[bytes | BlobReference | FileCopy | None] = []
     for row, value in enumerate(values):
         if value is not None and not isinstance(value, VideoValue):
             raise InputError(

@@ -122,11 +122,23 @@ class BlobReference:
 
 
 @dataclass(frozen=True, slots=True)
+class FileCopy:
+    """The bytes of a local file, to be copied into the table."""
+
+    path: str
+    """Absolute."""
+    size: int
+    """How many bytes there are."""
+    tag: str
+    """What tells its state, as `files.file_tag` has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class VideoValue:
     """One video to be written: where its bytes are, and the index made of them."""
 
-    source: bytes | BlobReference = field(repr=False)
-    """The file, or a reference to it."""
+    source: bytes | BlobReference | FileCopy = field(repr=False)
+    """The file, where it is to be had, or a reference to it."""
     scalars: Mapping[str, object]
     """Values of `INDEX_FIELDS` by name; one that is missing is null."""
     frame_graph: bytes = field(repr=False)

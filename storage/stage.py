@@ -186,7 +186,13 @@ def _keep_row_ids(fragments: list[FragmentMetadata], row_ids: Int64s) -> None:
 def _write_fragments(
     base: lance.LanceDataset, reader: pa.RecordBatchReader
 ) -> list[FragmentMetadata]:
-    fragments: list[FragmentMetadata] = write_fragments(reader, base, mode="append")
+    fragments: list[FragmentMetadata] = write_fragments(
+        reader,
+        base,
+        mode="append",
+        # What is given as a file is copied in a stream; our references are none of Lance's.
+        external_blob_mode="ingest",
+    )
     return fragments
 
 

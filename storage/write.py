@@ -76,6 +76,7 @@ def upsert(handle: Handle, given: GivenRows) -> Handle:
                     wide = widen(handle, new_fields) if new_fields else None
                     base = handle.lance if wide is None else wide
                     update = stage(base, handle, rows)
+                    given.check_files()
                     staged = _Staged(update, field_ids(base), reusable=not len(rows.known))
                 version = commit_update(handle, staged.update, wide)
             except lance.commit.CommitConflictError:

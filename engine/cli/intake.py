@@ -74,7 +74,7 @@ def write_files(
         for keys in _parts(files, reference=reference):
             paths = [files[k].path for k in keys]
             try:
-                blobs = [Blob.from_uri(p) if reference else Blob(p.read_bytes()) for p in paths]
+                blobs = [Blob.from_uri(p) if reference else Blob.from_file(p) for p in paths]
                 version = table.write({key: keys, column: [Video(blob) for blob in blobs]})
             except (MareyError, OSError, KeyboardInterrupt):
                 if written:
