@@ -127,8 +127,10 @@ class Rows:
         What is of that type already holds no wrong number.
         """
         self.has_value &= _valid(lists)
-        if lists.type == FRAME_LIST and not lists.values.null_count:
-            return lists
+        if lists.type == FRAME_LIST:
+            if not lists.values.null_count:
+                return lists
+            lists = lists.cast(pa.list_(pa.float64()))
         numbers, lengths = _flat(lists)
         with np.errstate(invalid="ignore"):
             wrong = ~((numbers >= 0) & (numbers <= MAX_FRAME) & (numbers == np.floor(numbers)))

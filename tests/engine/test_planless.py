@@ -17,7 +17,7 @@ from marey.engine.scan import Scan
 from marey.engine.table import Table
 from marey.errors import MareyError
 
-I64S = pa.list_(pa.int64())
+I64S, U32S = pa.list_(pa.int64()), pa.list_(pa.uint32())
 CLIPS = {1: "closed_gops", 2: "open_gop", 3: "variable_rate"}
 NO_VIDEO, UNKNOWN = 4, 5
 
@@ -56,6 +56,7 @@ def outputs(clips: Table) -> dict[str, Any]:
         "one": se.lit(1),
         "both": se.struct({"label": clips["label"], "f": se.video.read(video, frames)}),
         "some": se.video.read(video, frames, height=24, pixel_format="gray8"),
+        "held": se.video.read(video, se.aux("held", U32S), width=40),
         "spread": se.video.read(video, se.video.uniform(video, n), pixel_format="native"),
         "at": se.video.at(video, times, "nearest"),
         "every": se.video.every(video, 5),
@@ -94,6 +95,7 @@ def test_both_ways_agree(data: st.DataObject, db: Marey, clips: Table) -> None:
         {
             "clip_id": st.sampled_from([*CLIPS, NO_VIDEO, UNKNOWN]),
             "frames": st.lists(st.integers(0, 47), max_size=4) | st.lists(numbers, max_size=4),
+            "held": st.none() | st.lists(st.none() | st.integers(0, 60), max_size=3),
             "times": st.none() | st.lists(st.floats(0, 1.5, width=32), max_size=3),
             "n": st.none() | st.integers(-1, 5),
         }
