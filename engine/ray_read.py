@@ -40,7 +40,7 @@ class _Rows(Datasource):  # type: ignore[misc]  # ray may be absent
         super().__init__()
         self._rows = rows
         self._batch_size = batch_size
-        self._on_error = on_error
+        self._on_error: OnError = on_error
 
     def get_name(self) -> str:
         return "Marey"

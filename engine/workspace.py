@@ -33,7 +33,9 @@ class Workspace:
         config: EngineConfig,
     ) -> None:
         kinds: tuple[SourceKind, ...] = get_args(SourceKind)
-        in_flight = {kind: config.cost(kind).parallel_requests for kind in kinds}
+        in_flight: dict[SourceKind, int] = {
+            kind: config.cost(kind).parallel_requests for kind in kinds
+        }
         self.catalog = Catalog(root, storage_options, in_flight=in_flight)
         self.config = config
         self._storage_options = dict(storage_options or {})

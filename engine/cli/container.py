@@ -19,8 +19,10 @@ def container_facts(reader: Reader, index: FrameIndex) -> dict[str, object]:
         VideoError: The boxes of the file are damaged.
     """
     if index.container != "mp4":
-        names = ("moov", "fragmented", "tracks", "edits", "rotation", "pixel_aspect")
-        return dict.fromkeys(names)
+        names = "moov", "fragmented", "tracks", "edits", "rotation", "pixel_aspect"
+        nothing: dict[str, object] = {}
+        nothing.update((name, None) for name in names)
+        return nothing
     movie = read_movie(reader, handlers=())
     boxes = read_movie_boxes(reader)
     track = choose_track(movie)
