@@ -7,6 +7,7 @@ rates and `prefix` must give the same planes.
 from __future__ import annotations
 
 import random
+import resource
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -375,6 +376,21 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
             video.transcode(made(), path, fps=10, progress=Progress)
         assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
         assert path.read_bytes() == b"old"
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path) -> None:
+    """Files of this process end at 20 kB, as on a disk with no more room."""
+    path = tmp_path / "out.mp4"
+    source = made(frames=40, width=320, height=192)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as raised:
+            video.transcode(source, path, fps=10, quality=1, preset="ultrafast")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert raised.value.filename == str(path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def script(folder: Path, text: str) -> str:

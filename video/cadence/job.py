@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
+from ...errors import MareyError
 from ..index.build import build_frame_index
 from ..source import BytesReader, FileReader
 from .ladder import Ladder
@@ -118,10 +119,18 @@ def _mapped(path: Path) -> Iterator[BytesReader]:
 
 @contextmanager
 def workshop(target: Path) -> Iterator[Path]:
-    """A hidden folder beside a file that is to be, gone with all in it afterwards."""
+    """A hidden folder beside a file that is to be, gone with all in it afterwards.
+
+    Raises:
+        OSError: The disk is full, for one; it names the file that is to be.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(prefix=f".{target.name[:64]}.", dir=target.parent))
     try:
         yield folder
+    except OSError as error:
+        if isinstance(error, MareyError) or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(target)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
