@@ -25,6 +25,7 @@ from marey.expressions.selection import every
 from marey.tests.support.reading import Clip, digest, packed_planes, sequential
 from marey.video.clips import ClipRecipe, make_clip
 from marey.video.index.build import build_frame_index
+from marey.video.index.clip import DecodedIndex
 from marey.video.index.effort import Effort
 from marey.video.index.samples import ActiveParameterSets, scan_mp4_samples
 from marey.video.plan import plan_read
@@ -172,7 +173,7 @@ def test_every_of_a_rate_is_its_frames(finished) -> None:
     case, data, report = finished
     index = build_frame_index(BytesReader(data)).index
     for step, rate in zip(case.steps, report.rates[1:], strict=True):
-        chosen = every(index, float(rate.fps))
+        chosen = every(DecodedIndex(index), float(rate.fps))
         assert chosen.tolist() == list(range(0, index.frame_count, step))
         assert len(plan_read(index, chosen).ranges) == 1
 

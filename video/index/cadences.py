@@ -22,6 +22,8 @@ def cadence_steps(index: FrameIndex) -> list[int]:
     count = index.frame_count
     if count < 3 or ticks_a_frame(index) is None:
         return []
+    if len(np.unique(index.frame_sample)) < count:
+        return []  # an edit list shows pictures twice
     order = np.argsort(index.offset, kind="stable")
     rank = np.empty(index.sample_count, np.int64)
     rank[order] = np.arange(index.sample_count)

@@ -99,7 +99,8 @@ def test_a_step_is_one_by_its_definition(seed: int, count: int) -> None:
         first = order[: len(samples)]
         ends = [int(index.offset[s] + index.size[s]) for s in first]
         return (
-            sorted(samples) == sorted(first)
+            len({*index.frame_sample.tolist()}) == index.frame_count
+            and sorted(samples) == sorted(first)
             and all(index.offset[s] == end for s, end in zip(first[1:], ends, strict=False))
             and all(r in first for s in first for r in index.references_of(s).tolist())
         )
