@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from ...storage.recordings.schema import check_entity, check_segment
 from ...storage.recordings.store import StreamName
 from ...storage.recordings.upkeep import keep_up
 from .export import Exported, export_mp4
+from .interchange import Imported, import_rrd, to_rrd
 from .layers import fit_layer, read_source
 from .logger import StreamLogger
 from .rows import check_samples
@@ -195,7 +197,7 @@ class RecordingDataset:
             name: Of the layer; one of that name is replaced.
             table: Rows with `segment_id`, at least one of the dataset's timelines, and the
                 columns to add: anything that makes an Arrow table, or the path of a Parquet
-                file or of a Lance dataset.
+                file, of a Lance dataset or of a recording (`.rrd`).
             index: The timeline to join by; the first that both have if None.
 
         Raises:
@@ -254,6 +256,36 @@ class RecordingDataset:
         streams = self._recordings.streams_of(store, self._label, entity, index)
         table = self._recordings.segments(self._project, self._name, streams)
         return export_mp4(table, store.timelines[streams.timeline], segment, path, start, end)
+
+    def import_rrd(self, path: str | os.PathLike[str]) -> Imported:
+        """Log the video streams of a recording of Rerun: its id becomes the segment's.
+
+        Needs the extra `rerun`.
+
+        Raises:
+            SourceNotFoundError: There is no such file.
+            CorruptVideoError: It is no recording, or a sample is no access unit.
+            InputError: A segment has samples of such an entity already.
+            ConfigError: The SDK is not installed.
+        """
+        return import_rrd(self, path)
+
+    def to_rrd(
+        self, path: str | os.PathLike[str], segments: Sequence[str] | None = None
+    ) -> list[Path]:
+        """Write segments as recordings of Rerun; layers stay behind.
+
+        Needs the extra `rerun`.
+
+        Args:
+            path: A file (`.rrd`) for one segment; a folder with a file for each otherwise.
+            segments: Their ids; all if None.
+
+        Raises:
+            NotFoundError: There is no such segment.
+            ConfigError: The SDK is not installed.
+        """
+        return to_rrd(self._recordings, self._project, self._name, path, segments)
 
     @property
     def _label(self) -> str:

@@ -23,6 +23,7 @@ from ...storage.schema import check_names, to_column_type
 from .. import pushdown
 from ..tabular import to_arrow
 from .columns import VIDEO_STREAM
+from .rerun import read_recording
 from .times import fit_column
 
 _BATCH_ROWS = 8192
@@ -87,11 +88,13 @@ def read_source(source: object, name: str) -> pa.RecordBatchReader:
         raise SourceNotFoundError(f"layer {name!r}: nothing is at {str(path)!r}")
     if path.is_dir():
         return open_lance_table(str(path))
+    if path.suffix == ".rrd":
+        return read_recording(path).to_reader()
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
-            f"layer {name!r}: {str(path)!r} is no Parquet file and no Lance dataset: {error}"
+            f"layer {name!r}: {str(path)!r} is no Parquet file, dataset or recording: {error}"
         ) from error
     return pa.RecordBatchReader.from_batches(
         file.schema_arrow, file.iter_batches(batch_size=_BATCH_ROWS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -251,3 +252,11 @@ def test_one_sample_a_call_keeps_files_and_versions_few(
     drive.optimize()
     assert len([path for path in tmp_path.rglob("*.lance") if path.is_file()]) < 3
     assert frame_planes(db, drive) == 3 * list(stream.frames)
+
+
+def test_without_the_sdk_of_rerun_its_methods_say_so(
+    drive: RecordingDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rerun", None)
+    with pytest.raises(errors.ConfigError, match=r"marey\[rerun\]"):
+        drive.import_rrd(tmp_path / "a.rrd")

@@ -164,7 +164,7 @@ def test_layers_from_files(two: RecordingDataset, tmp_path: Any) -> None:
     rows = two.reader("log_time").filter(col('"score"').is_not_null()).to_pylist()
     assert sorted((row[LABEL], row["score"]) for row in rows) == [(c, c) for c in "abc"]
     (tmp_path / "text").write_text("text")
-    with pytest.raises(errors.InputError, match="no Parquet file"):
+    with pytest.raises(errors.InputError, match="is no Parquet file"):
         two.register_layer("three", tmp_path / "text")
     with pytest.raises(errors.SourceNotFoundError):
         two.register_layer("three", tmp_path / "nowhere")
