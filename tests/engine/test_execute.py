@@ -179,6 +179,15 @@ def test_closing_early_starts_nothing_more_and_leaves_no_thread() -> None:
     assert len(begun) <= 4, "two jobs fit the budget, one is looked ahead"
 
 
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """A shell's background jobs ignore SIGINT, and the tests among them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 def test_an_interrupt_ends_running_work() -> None:
     stop = Stop()
     ended = threading.Event()
