@@ -30,7 +30,7 @@ def draw(ratios: dict[str, dict[str, float | None]], path: str) -> None:
     axes.set_yticks(range(len(cases)), cases)
     axes.grid(axis="both", color="#dddddd", linewidth=0.5)
     axes.set_xlabel("CPU time, ratio to the decode limit (1: the decoder alone)")
-    axes.legend(loc="lower right", ncols=len(names), fontsize="small")
+    figure.legend(loc="outside upper right", ncols=len(names), fontsize="small")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     figure.savefig(path, dpi=110)

@@ -69,7 +69,11 @@ def _machine() -> str:
     info = Path("/proc/cpuinfo").read_text()
     model = re.search(r"model name\s*: (.*)", info)
     name = model[1] if model else platform.machine()
-    return f"{cores} shared cores of {name}, Python {platform.python_version()}"
+    load = os.getloadavg()[2]
+    return (
+        f"{cores} shared cores of {name}, Python {platform.python_version()}, "
+        f"{load:.0f} processes at work on the machine"
+    )
 
 
 def _plot(found: Measured, path: Path) -> None:
