@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 
 from ..errors import MareyError, NotFoundError, SourceChangedError, VideoError
+from ..storage.addresses import Source
 from ..video.decode.frame import PixelOutput
 from ..video.index.clip import ClipIndex
 from ..video.index.frames import FrameIndex, Int64s
@@ -70,6 +71,8 @@ class ClipRead:
     """Number of the video column."""
     row: int
     """A handle's row that leads to the clip."""
+    source: Source
+    """Where its bytes lie."""
     clip: ClipIndex
     """The clip."""
     index: FrameIndex
@@ -112,22 +115,22 @@ class ClipRead:
                 bytes_fetched=plan.bytes_fetched,
                 requests=len(plan.ranges),
                 runs=tuple((run.strategy, len(run.samples)) for run in plan.runs),
-                kind=self.media.kind(self.table, self.row),
-                options=estimate_fetches(self.index, _samples(plan), self._cost()),
+                kind=self.source.kind,
+                options=estimate_fetches(self.index, _samples(plan), self._cost),
                 source_bytes=self.clip.source_bytes,
                 source_frames=self.clip.frame_count,
                 source_samples=self.clip.head.sample_count,
             )
 
     def tasks(
-        self, fetched: Sequence[Fetched], pixels: memoryview, parts: int
+        self, fetched: Sequence[Fetched], pixels: memoryview, shares: int
     ) -> Iterator[Callable[[], None]]:
         """The work of decoding.
 
         Args:
             fetched: For each of `reads` its bytes.
             pixels: The slot's buffer.
-            parts: How many threads to share each read out to, at most.
+            shares: How many threads to share each read out to, at most.
         """
         for read, buffers in zip(self.reads, fetched, strict=True):
             if isinstance(buffers, NotFoundError | SourceChangedError):
@@ -139,21 +142,30 @@ class ClipRead:
                 for own in self._by_row(read.places):
                     yield partial(self._decode_alone, own, pixels)
                 continue
-            worth = max(1, int(read.plan.seconds / _WORTH_A_THREAD_SECONDS))
-            for runs in _shares(read.plan.runs, min(parts, worth)):
+            for runs in _shares(read.plan.runs, _worth(read.plan, shares)):
                 part = read if len(runs) == len(read.plan.runs) else self._part(read, runs)
                 yield partial(self._decode, part, buffers, pixels)
 
+    @property
+    def seconds(self) -> float:
+        """About how long one core takes to decode it."""
+        return sum(read.plan.seconds for read in self.reads)
+
+    def longest_seconds(self, shares: int) -> float:
+        """About how long the longest of its tasks takes, shared out to so many threads."""
+        return max((r.plan.seconds / _worth(r.plan, shares) for r in self.reads), default=0.0)
+
+    @property
     def _cost(self) -> SourceCost:
-        return self.media.cost(self.table, self.row)
+        return self.media.cost(self.source)
 
     def _plan(self, places: Places, force: Strategy | None = None) -> PlannedRead:
-        plan = plan_read(self.index, places.frame, cost=self._cost(), force=force)
+        plan = plan_read(self.index, places.frame, cost=self._cost, force=force)
         return PlannedRead(plan, places)
 
     def _cannot_plan(self, frames: Int64s) -> bool:
         try:
-            plan_read(self.index, frames, cost=self._cost())
+            plan_read(self.index, frames, cost=self._cost)
         except VideoError:
             return True
         return False
@@ -226,7 +238,9 @@ class ClipRead:
             sample: pixels[offset : offset + self.frame_bytes]
             for sample, offset in zip(carriers.tolist(), offsets[firsts].tolist(), strict=True)
         }
-        self.media.decode(read.plan, self.index, self.output, buffers, decoded)
+        self.media.decode(
+            read.plan, self.index, self.output, buffers, decoded, own=self.source.own
+        )
         again = np.flatnonzero(firsts[inverse] != np.arange(len(samples)))
         for sample, offset in zip(
             samples[again].tolist(), offsets[again].tolist(), strict=True
@@ -246,6 +260,11 @@ def _samples(plan: ReadPlan) -> Int64s:
     """What a plan decodes, each sample once."""
     own = [run.samples for run in plan.runs]
     return np.unique(np.concatenate(own)) if own else np.empty(0, np.int64)
+
+
+def _worth(plan: ReadPlan, shares: int) -> int:
+    """How many of the threads that there are a plan is worth."""
+    return max(1, min(shares, len(plan.runs), int(plan.seconds / _WORTH_A_THREAD_SECONDS)))
 
 
 def _shares(runs: Sequence[DecodeRun], count: int) -> Iterator[tuple[DecodeRun, ...]]:

@@ -5,8 +5,8 @@
     jobs ──▶ fetch threads ──▶ decode threads ──▶ finish, on the consumer's thread
              a job ahead        tasks of a job     one result at a time, in order
 
-A job that is all there is to do, and little, takes none of these threads: the consumer's does
-it, in less time than threads take to hand it over.
+A job that is all there is to do, and that more threads would do little faster, takes none of
+them: the consumer's does it, in less time than threads take to hand it over.
 
 A job knows its cost in bytes before it starts. The costs of the jobs that were started and
 whose results the consumer has not let go sum to at most the budget; one job more is started
@@ -33,9 +33,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 _WAKE_SECONDS = 0.05
 
-_LITTLE_SECONDS = 0.1
-"""Work that is done before threads pay. Threads that decode small pictures get in each other's
-way: a quarter more CPU was measured, and no less time for 640x480."""
+_LITTLE_SECONDS = 0.05
+"""What threads have to save before they pay. Threads that decode small pictures get in each
+other's way: a quarter more CPU was measured, and no less time for 640x480."""
 
 
 class Job(Protocol[T_co]):
@@ -47,8 +47,8 @@ class Job(Protocol[T_co]):
         ...
 
     @property
-    def seconds(self) -> float:
-        """About how long its tasks take on one core."""
+    def threads_save_seconds(self) -> float:
+        """About how much less time its tasks take on many cores than on one."""
         ...
 
     def fetch(self) -> Iterable[Callable[[], None]]:
@@ -173,8 +173,8 @@ class _Source(Generic[T]):
             self._look_ahead()
 
     def take_only(self, seconds: float) -> Job[T] | None:
-        """The next job, if it is the last and takes no longer than that."""
-        if self.head is None or self.head.seconds > seconds:
+        """The next job, if it is the last and threads save no more than that."""
+        if self.head is None or self.head.threads_save_seconds > seconds:
             return None
         self._look_ahead()
         alone = len(self._ahead) == 1 and self.error is None

@@ -47,6 +47,11 @@ class FilesSlot:
         return self.cost_bytes * _SECONDS_PER_BYTE
 
     @property
+    def longest_seconds(self) -> float:
+        """About how long the longest of its tasks takes: one a file."""
+        return self.seconds / max(1, sum(row is not None for row in self._rows))
+
+    @property
     def frame_count(self) -> int:
         """Frames in all files."""
         return sum(len(np.unique(row.frames)) for row in self._rows if row is not None)
@@ -60,7 +65,8 @@ class FilesSlot:
         """What each file will take."""
         for row, plan in self._planned():
             index = row.index
-            cost = self._media.cost(row.table, row.row)
+            source = self._media.source(row.table, row.row)
+            cost = self._media.cost(source)
             fetches = [
                 plan_ranges(index.offset[run.samples], index.size[run.samples], cost)
                 for run in plan.runs
@@ -74,7 +80,7 @@ class FilesSlot:
                 bytes_fetched=sum(r.length for r in ranges),
                 requests=len(ranges),
                 runs=tuple((plan.strategy, len(run.samples)) for run in plan.runs),
-                kind=self._media.kind(row.table, row.row),
+                kind=source.kind,
                 options=estimate_fetches(
                     index, np.unique(np.concatenate([run.samples for run in plan.runs])), cost
                 ),
@@ -117,7 +123,7 @@ class FilesSlot:
         reader = media.reader(row.table, row.row, size=row.index.source_bytes)
         file = BytesIO()
         try:
-            cost = media.cost(row.table, row.row)
+            cost = media.cost(media.source(row.table, row.row))
             write_remux(plan, reader, file, audio=row.audio, cost=cost)
             self._files[i] = file.getvalue()
         except MareyError as error:

@@ -41,7 +41,6 @@ class FramesSlot:
         self._unread: dict[int, Fault] = {}
         self._clips = [clip for group in _groups(rows) for clip in self._clip_reads(group)]
         self._pixels = pa.py_buffer(b"")
-        self._decode_threads = media.decode_threads
         for clip in self._clips:
             clip.plan()
 
@@ -57,7 +56,13 @@ class FramesSlot:
     @property
     def seconds(self) -> float:
         """About how long one core takes to decode them."""
-        return sum(read.plan.seconds for clip in self._clips for read in clip.reads)
+        return sum(clip.seconds for clip in self._clips)
+
+    @property
+    def longest_seconds(self) -> float:
+        """About how long the longest of its tasks takes."""
+        shares = self._shares
+        return max((clip.longest_seconds(shares) for clip in self._clips), default=0.0)
 
     @property
     def frame_count(self) -> int:
@@ -86,9 +91,9 @@ class FramesSlot:
         """The work of decoding what is fetched, which comes in the order of `ranges`."""
         self._pixels = pa.allocate_buffer(int(self._offsets[-1]))
         pixels = memoryview(self._pixels)
-        parts = -(-self._decode_threads // max(1, len(self._clips)))
+        shares = self._shares
         for clip in self._clips:
-            yield from clip.tasks(list(islice(fetched, len(clip.reads))), pixels, parts)
+            yield from clip.tasks(list(islice(fetched, len(clip.reads))), pixels, shares)
 
     def column(self, failed: Collection[int]) -> pa.Array:
         """The finished column; rows that failed are null."""
@@ -100,6 +105,11 @@ class FramesSlot:
             failed=failed,
             dtype=self._dtype,
         )
+
+    @property
+    def _shares(self) -> int:
+        """How many threads each clip is shared out to, at most: there are other clips."""
+        return -(-self._media.decode_threads // max(1, len(self._clips)))
 
     def _clip_reads(self, group: Group) -> Iterator[ClipRead]:
         """A read for each part of the clip that the group's frames need."""
@@ -119,6 +129,7 @@ class FramesSlot:
                 for row in group:
                     yield from self._clip_reads([row])
             return
+        source = self._media.source(first.table, first.row)
         for part, chosen in parts:
             local = frames[chosen] - part.first_frame
             here = places[chosen]
@@ -127,6 +138,7 @@ class FramesSlot:
                 media=self._media,
                 table=first.table,
                 row=first.row,
+                source=source,
                 clip=first.index,
                 index=part,
                 output=first.output,

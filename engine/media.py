@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TypeVar
 
 from ..errors import MareyError
-from ..storage.addresses import SourceKind
+from ..storage.addresses import Source, SourceKind
 from ..storage.blobs import Sent
 from ..video.decode.frame import PixelOutput
 from ..video.decode.run import Decoders, RunCost, decode_into
@@ -116,15 +116,15 @@ class Media:
         """Whether somebody will read which frame was at fault."""
         return self._context.on_error != "raise"
 
-    def kind(self, table: int, row: int) -> SourceKind:
+    def source(self, table: int, row: int) -> Source:
         """Where a clip lies: in a table on this machine there may be clips that do not."""
         column = self._context.column(table)
-        (kind,) = column.dataset.source_kinds(column.column, [column.row_id(row)])
-        return kind
+        (source,) = column.dataset.sources(column.column, [column.row_id(row)])
+        return source
 
-    def cost(self, table: int, row: int) -> SourceCost:
-        """What reading a clip costs, for planning."""
-        return self._cost_of(self.kind(table, row))
+    def cost(self, source: Source) -> SourceCost:
+        """What reading from a source costs, for planning."""
+        return self._cost_of(source.kind)
 
     def fetch(self, clips: Sequence[ClipRanges]) -> list[Fetched]:
         """The bytes of many clips, all of them waited for."""
@@ -180,8 +180,18 @@ class Media:
         output: PixelOutput,
         buffers: Sequence[memoryview],
         destinations: dict[int, memoryview],
+        *,
+        own: bool,
     ) -> None:
         """Decode a plan, each sample's picture into its destination.
+
+        Args:
+            plan: What to decode.
+            index: The clip, or its part, that the plan is for.
+            output: The form of the pixels.
+            buffers: The bytes of the plan's ranges.
+            destinations: By sample.
+            own: Whether the bytes are a table's own, and so those that were indexed.
 
         Raises:
             DecodeError: A picture is not exact, or did not come out.
@@ -192,7 +202,7 @@ class Media:
 
         def stoppable(run: DecodeRun) -> Iterator[tuple[int, memoryview]]:
             nonlocal sent
-            made = packets(run, buffers)
+            made = packets(run, buffers, check=not own)
             for packet in rewritten.timed(made) if run.strategy == "rewritten" else made:
                 stop.check()
                 sent += 1

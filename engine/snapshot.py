@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from ..errors import MareyError
-from ..storage.addresses import SourceKind
+from ..storage.addresses import Source
 from ..storage.blobs import Sent
 from ..video.index.frames import FrameIndex
 
@@ -75,8 +75,8 @@ class Snapshot(Protocol):
         """The frame index of each row's video."""
         ...
 
-    def source_kinds(self, column: str, row_ids: Sequence[int]) -> list[SourceKind]:
-        """For each row where the bytes of its video lie."""
+    def sources(self, column: str, row_ids: Sequence[int]) -> list[Source]:
+        """For each row what is known of where its video lies."""
         ...
 
     def start_ranges(

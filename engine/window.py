@@ -69,9 +69,10 @@ class Window:
         return sum(slot.cost_bytes for slot in self._slots)
 
     @property
-    def seconds(self) -> float:
-        """About how long one core takes to decode what is fetched."""
-        return sum(slot.seconds for slot in self._slots)
+    def threads_save_seconds(self) -> float:
+        """About how much less time many cores take to decode what is fetched than one."""
+        longest = max((slot.longest_seconds for slot in self._slots), default=0.0)
+        return sum(slot.seconds for slot in self._slots) - longest
 
     def fetch(self) -> Iterator[Callable[[], None]]:
         """Send for the bytes of all slots at once; the decoding, as the bytes come."""

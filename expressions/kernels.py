@@ -9,7 +9,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -94,32 +94,24 @@ class Rows:
             if parameter.default is None:
                 return pa.nulls(len(array), parameter.dtype)
             return pa.array([parameter.default] * len(array), parameter.dtype)
-        encoded = array.dictionary_encode()  # few values in many rows: each is checked once
-        indices = encoded.indices.fill_null(-1).to_numpy()
-        typed: list[Any] = []
-        for i, value in enumerate(encoded.dictionary.to_pylist()):
+        values = array.to_pylist()
+        typed: dict[Any, Any] = {None: parameter.default}
+        for value in dict.fromkeys(values):  # few values in many rows: each is checked once
+            if value is None:
+                continue
             try:
-                typed.append(self._typed(name, value))
+                typed[value] = _typed(self._function.name, name, value)
             except MareyError as error:
-                typed.append(None)
+                typed[value] = parameter.default
                 wrong = isinstance(error, ExpressionError)
-                for row in np.flatnonzero(self.has_value & (indices == i)).tolist():
-                    self.fail(row, InputError(str(error)) if wrong else error)
-        found = pa.array(typed, parameter.dtype).take(encoded.indices)
-        return found if parameter.default is None else found.fill_null(parameter.default)
+                for row in np.flatnonzero(self.has_value).tolist():
+                    if values[row] is value or values[row] == value:
+                        self.fail(row, InputError(str(error)) if wrong else error)
+        return pa.array([typed[value] for value in values], parameter.dtype)
 
     def _handle(self, row: int) -> tuple[int, int]:
         table, number = (self.handles.field(i)[row].as_py() for i in (0, 1))
         return table, number
-
-    def _typed(self, name: str, value: Any) -> Any:
-        parameter = self._function.parameter(name)
-        where = f"{self._function.name}: {name}"
-        if pat.is_integer(parameter.dtype):
-            if not value.is_integer():
-                raise ExpressionError(f"{where} must be a whole number, found {shown(value)}")
-            value = min(int(value), _INT64_MAX)  # the largest int64 came as 2**63
-        return check_constant(where, parameter, pa.scalar(value)).as_py()
 
     def frame_numbers(self, lists: Array) -> Array:
         """`frame_indices` as list<uint32>; rows with none, or a wrong one, have no value.
@@ -309,6 +301,18 @@ KERNELS: Mapping[str, Callable[..., Array]] = MappingProxyType(
     }
 )
 """By the names that `Function.internal` gives."""
+
+
+@lru_cache
+def _typed(function: str, name: str, value: Any) -> Any:
+    """A plain value for a parameter, checked and in its type."""
+    parameter = FUNCTIONS[function].parameter(name)
+    where = f"{function}: {name}"
+    if pat.is_integer(parameter.dtype):
+        if not value.is_integer():
+            raise ExpressionError(f"{where} must be a whole number, found {shown(value)}")
+        value = min(int(value), _INT64_MAX)  # the largest int64 came as 2**63
+    return check_constant(where, parameter, pa.scalar(value)).as_py()
 
 
 def _read_request(

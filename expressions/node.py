@@ -8,7 +8,7 @@ so an expression has no truth value, is equal to nothing but itself, and hashes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NoReturn, TypeAlias
 
 import numpy as np
@@ -321,9 +321,10 @@ def _boolean(operator: BooleanOperator, left: Expr, right: Expr) -> Expr:
 
 def children(expr: Expr) -> Iterator[Expr]:
     """The nodes directly below one, left to right."""
-    for f in fields(expr):
-        value = getattr(expr, f.name)
+    for name in expr.__match_args__:  # its fields: `fields` makes a new list each time
+        value = getattr(expr, name)
         if isinstance(value, Expr):
             yield value
         elif isinstance(value, tuple):
             yield from (part for part in value if isinstance(part, Expr))
+

@@ -7,6 +7,7 @@ signed address. Neither is ever stored, and neither stands in a message.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -15,6 +16,18 @@ from ..errors import InputError, UnsupportedError
 SourceKind = Literal["file", "s3", "gs", "az", "http"]
 """Where bytes lie: on this machine, in a store of Amazon's, Google's or Azure's kind, or behind
 a web server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is known of where the bytes of a video lie."""
+
+    kind: SourceKind
+    """What reading it costs goes by this."""
+    own: bool
+    """Whether a table holds the bytes, and nobody writes them anew; otherwise it refers to
+    them."""
+
 
 _KINDS: dict[str, SourceKind] = {
     "file": "file",

@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from ..errors import MareyError, NotFoundError, QueryError, UnsupportedError
 from . import blobs, read
-from .addresses import SourceKind
+from .addresses import Source
 from .cache import Cache
 from .given import check_rows
 from .handle import Handle, StorageOptions, translate_errors
 from .keys import KeptKeys
 from .objects import Objects
 from .optimize import Optimized, optimize
-from .places import Places, find_places, source_kinds
+from .places import Places, find_places, sources
 from .read import RowIds
 from .scattered import ScatteredWrite
 from .schema import VideoValue
@@ -244,10 +244,10 @@ class Dataset:
         """
         return blobs.start_ranges(self._handle, column, requests, self._caches.places)
 
-    def source_kinds(self, column: str, row_ids: Sequence[int]) -> list[SourceKind]:
-        """For each row the kind of source that its video is in: what costs what to read."""
+    def sources(self, column: str, row_ids: Sequence[int]) -> list[Source]:
+        """For each row what is known of where its video lies."""
         found = find_places(self._handle, column, row_ids, self._caches.places)
-        return source_kinds((found[row] for row in row_ids), self.uri)
+        return sources((found[row] for row in row_ids), self.uri)
 
     def write(
         self,

@@ -28,7 +28,7 @@ import pyarrow as pa
 from lance import LanceDataset
 
 from ..errors import MareyError, NotFoundError
-from .addresses import SourceKind, source_kind
+from .addresses import Source, source_kind
 from .cache import Cache
 from .files import read_file
 from .handle import LANCE_ERRORS, Handle
@@ -161,16 +161,17 @@ def _missing(handle: Handle, column: str, row: int, what: str) -> NotFoundError:
     )
 
 
-def source_kinds(places: Iterable[Place | MareyError], root: str) -> list[SourceKind]:
-    """For each place the kind of source that it is in, for what it costs to read.
+def sources(places: Iterable[Place | MareyError], root: str) -> list[Source]:
+    """What is known of each place.
 
     Args:
         places: As found; where one is not, that of the table counts.
         root: Of the table.
     """
-    own = source_kind(root)
+    inside = Source(source_kind(root), own=True)
     return [
-        source_kind(place.uri) if isinstance(place, OutsidePlace) else own for place in places
+        Source(source_kind(place.uri), own=False) if isinstance(place, OutsidePlace) else inside
+        for place in places
     ]
 
 

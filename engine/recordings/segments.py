@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from ...errors import CorruptVideoError, MareyError, UnsupportedError
 from ...expressions.dtypes import END_TIME, START_TIME
-from ...storage.addresses import SourceKind, source_kind
+from ...storage.addresses import Source, source_kind
 from ...storage.files import PADDING_BYTES
 from ...storage.recordings.schema import SEGMENT
 from ...storage.recordings.store import SampleStore, StreamName
@@ -161,9 +161,9 @@ class SegmentTable:
             self._timeline, timebase_of(self._store.timelines[self._timeline])
         )
 
-    def source_kinds(self, column: str, row_ids: Sequence[int]) -> list[SourceKind]:
+    def sources(self, column: str, row_ids: Sequence[int]) -> list[Source]:
         """Where the samples lie: those of all rows in the dataset."""
-        return [source_kind(self._store.uri)] * len(row_ids)
+        return [Source(source_kind(self._store.uri), own=True)] * len(row_ids)
 
     def start_ranges(
         self, column: str, requests: Sequence[tuple[int, int, int]]

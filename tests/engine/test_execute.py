@@ -35,7 +35,7 @@ class Counted:
         self, name: int, cost: int, tasks: int, ledger: Ledger, seconds: float = 1.0
     ) -> None:
         self.name, self.cost_bytes, self.ledger = name, cost, ledger
-        self.seconds = seconds
+        self.threads_save_seconds = seconds
         self.made: list[int | None] = [None] * tasks
 
     def fetch(self) -> Sequence[Callable[[], None]]:

@@ -17,6 +17,9 @@ from ..bits.reader import BitReader
 from ..h264.nal import (
     CODED_SLICES,
     DATA_PARTITIONS,
+    NAL_ACCESS_UNIT_DELIMITER,
+    NAL_FILLER_DATA,
+    NAL_SEI,
     NAL_SLICE,
     NAL_SLICE_IDR,
     iterate_annexb,
@@ -32,6 +35,7 @@ _RECOVERED_HERE = build_sei([(PAYLOAD_RECOVERY_POINT, bytes([0b1_1_0_00_100]))])
 _START_CODE = b"\0\0\0\1"
 
 _SLICES = CODED_SLICES | DATA_PARTITIONS
+_WITHOUT_SETS = _SLICES | {NAL_SEI, NAL_ACCESS_UNIT_DELIMITER, NAL_FILLER_DATA}
 
 # slice_type of I slices, alone or in a picture of nothing else (Table 7-6).
 _INTRA = (2, 7)
@@ -52,6 +56,23 @@ def has_slices(packet: Packet, length_size: int) -> bool:
         return any(packet[start] & 31 in _SLICES for start, _ in _nals(packet, length_size))
     except BitstreamError:
         return True
+
+
+def may_bring_sets(packet: Packet, length_size: int) -> bool:
+    """Whether a packet could change the parameter sets that a decoder holds.
+
+    Only what is surely without: NAL units that fill it, of kinds that hold none. libavcodec
+    takes a packet that looks like an avcC for one, whose first byte is 1.
+    """
+    if not length_size or packet[0] == 1:
+        return True
+    at, end = 0, len(packet)
+    while at + length_size < end:
+        size = int.from_bytes(packet[at : at + length_size])
+        if not size or packet[at + length_size] & 31 not in _WITHOUT_SETS:
+            return True
+        at += length_size + size
+    return at != end
 
 
 class Entry(Enum):

@@ -26,7 +26,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from ...errors import DecodeError
 from ..index.frames import ContainerColour, PictureFormat
 from .decoder import Packet
-from .entry import Entry, has_slices, marked_as_entry, nal_length_size
+from .entry import Entry, has_slices, marked_as_entry, may_bring_sets, nal_length_size
 from .frame import PixelOutput, output_shape
 
 Bytes = npt.NDArray[np.uint8]
@@ -110,6 +110,9 @@ class PyAvDecoder:
     def __init__(self) -> None:
         self._context: VideoCodecContext | None = None
         self._opened_with: tuple[object, ...] = ()
+        # Whether the context surely holds the parameter sets that it was opened with; those
+        # that it has to be given with the next sample.
+        self._holds_sets = False
         self._new_extradata = b""
         self._length_size = 0
         self._reformatter = VideoReformatter()
@@ -139,10 +142,14 @@ class PyAvDecoder:
         context, opened_with = self._context, (extradata, width, height, colour)
         if context is not None and self._opened_with == opened_with and not _remembers(context):
             context.flush_buffers()
+            # Samples of an earlier run may have replaced parameter sets. To read them again
+            # takes as long as to decode a small picture, so only where it has to be.
+            self._new_extradata = b"" if self._holds_sets else extradata
         else:
             self._context = _open(extradata, width, height, colour)
             self._opened_with = opened_with
-        self._new_extradata = extradata
+            self._new_extradata = b""
+            self._holds_sets = True
         self._length_size = nal_length_size(extradata)
         self._entering = True
         self._entry_sample = -1
@@ -160,12 +167,14 @@ class PyAvDecoder:
         coded = av.Packet(packet)  # type: ignore[arg-type]  # takes any buffer
         coded.pts = sample
         if self._new_extradata:
-            # Samples of an earlier run may have replaced parameter sets: say anew what holds.
             size = len(self._new_extradata)
             side = PacketSideData(_NEW_EXTRADATA, size)  # type: ignore[call-arg]  # not in its stub
             memoryview(side)[:] = self._new_extradata
             coded.set_sidedata(side, move=True)
             self._new_extradata = b""
+            self._holds_sets = True
+        if self._holds_sets and may_bring_sets(packet, self._length_size):
+            self._holds_sets = False
         try:
             frames = self._require_context().decode(coded)
         except FFmpegError as error:

@@ -104,11 +104,11 @@ def decode_run(
         )
         for sample, packet in packets:
             samples += 1
-            pictures = decoder.send(first + sample, packet)
-            if pictures:
-                take(pictures)
-                if not wanted:
-                    break
+            # No name holds a picture while the next is decoded: its buffer is free again then,
+            # and still in the processor's cache.
+            take(decoder.send(first + sample, packet))
+            if not wanted:
+                break
         take(decoder.drain())
     decoding = perf_counter() - started - delivering
     if wanted:

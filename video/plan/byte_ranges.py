@@ -109,12 +109,12 @@ def plan_ranges(offset: Int64s, size: Int64s, cost: SourceCost) -> FetchPlan:
     reached = np.maximum.accumulate(end)
     gap = start[1:] - reached[:-1]
     bridged = _bridged(gap, int(size.sum()), cost)
-    group = np.concatenate(([0], np.cumsum(~bridged)))
-    first = np.flatnonzero(np.diff(group, prepend=-1))
-    last = np.append(first[1:], len(group)) - 1
-    starts, ends = start[first], reached[last]
-    buffer = np.empty(len(offset), np.int64)
-    buffer[order] = group
+    cut = np.flatnonzero(~bridged) + 1
+    starts = start[np.concatenate(([0], cut))]
+    ends = reached[np.concatenate((cut, [len(start)])) - 1]
+    buffer = np.zeros(len(offset), np.int64)
+    if len(cut):
+        buffer[order[1:]] = np.cumsum(~bridged)
     return FetchPlan(
         ranges=tuple(
             ByteRange(a, b) for a, b in zip(starts.tolist(), ends.tolist(), strict=True)
