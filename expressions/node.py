@@ -321,7 +321,8 @@ def _boolean(operator: BooleanOperator, left: Expr, right: Expr) -> Expr:
 
 def children(expr: Expr) -> Iterator[Expr]:
     """The nodes directly below one, left to right."""
-    for name in expr.__match_args__:  # its fields: `fields` makes a new list each time
+    names: tuple[str, ...] = expr.__match_args__  # its fields; `fields` takes longer
+    for name in names:
         value = getattr(expr, name)
         if isinstance(value, Expr):
             yield value

@@ -2,7 +2,13 @@
 
 import pytest
 
-from marey.video.decode.entry import Entry, has_slices, marked_as_entry, nal_length_size
+from marey.video.decode.entry import (
+    Entry,
+    has_slices,
+    marked_as_entry,
+    may_bring_sets,
+    nal_length_size,
+)
 from marey.video.h264.nal import split_annexb, split_length_prefixed
 from marey.video.h264.sei import recovery_point
 
@@ -10,6 +16,7 @@ DELIMITER = bytes.fromhex("0910")
 P_SLICE = bytes([0x41, 0b1_1_000000]) + bytes(20)  # first_mb 0, slice_type 0
 I_SLICE = bytes([0x41, 0b1_011_0000]) + bytes(20)  # first_mb 0, slice_type 2
 I_ONLY = bytes([0x41, 0b1_0001000, 0]) + bytes(20)  # first_mb 0, slice_type 7
+PARAMETERS = bytes.fromhex("68ce3c80")
 IDR = bytes([0x65, 0b1_0001000, 0]) + bytes(20)
 
 
@@ -78,3 +85,28 @@ def test_what_counts_as_slices():
 )
 def test_length_size_of_extradata(extradata, size):
     assert nal_length_size(bytes.fromhex(extradata)) == size
+
+
+@pytest.mark.parametrize("length_size", [1, 2, 4])
+@pytest.mark.parametrize(
+    "units", [(IDR,), (DELIMITER, IDR, IDR), (b"\x06\x05\x00\x80", P_SLICE)]
+)
+def test_samples_without_parameter_sets_are_known_as_such(units, length_size):
+    assert not may_bring_sets(sample(*units, length_size=length_size), length_size)
+
+
+@pytest.mark.parametrize(
+    ("packet", "length_size"),
+    [
+        (sample(PARAMETERS, IDR), 4),
+        (sample(IDR, PARAMETERS), 4),
+        (sample(b"\x0d", IDR), 4),  # an SPS extension
+        (sample(IDR)[:-1], 4),
+        (sample(IDR) + b"\0", 4),
+        (sample(b"", IDR), 4),
+        (sample(bytes([0x65]) * 300, length_size=2), 2),  # its first byte is that of an avcC
+        (stream(IDR), 0),
+    ],
+)
+def test_samples_that_are_not_known_to_be_without_may_bring_them(packet, length_size):
+    assert may_bring_sets(packet, length_size)
