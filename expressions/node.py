@@ -328,4 +328,3 @@ def children(expr: Expr) -> Iterator[Expr]:
             yield value
         elif isinstance(value, tuple):
             yield from (part for part in value if isinstance(part, Expr))
-
