@@ -143,8 +143,11 @@ class QueryContext:
     def present(self, handles: pa.StructArray) -> pa.StructArray:
         """The handles, null in rows that have no video."""
         places = [(h["__marey_table"], h["__marey_row"]) for h in handles.to_pylist() if h]
+        found = [index is not None for index in self.load(places)]
+        if all(found):
+            return handles
         there = handles.is_valid().to_numpy(zero_copy_only=False).copy()
-        there[there] = [index is not None for index in self.load(places)]
+        there[there] = found
         children = [handles.field(i) for i in range(len(handles.type))]
         mask = pa.array(~there)
         return pa.StructArray.from_arrays(children, fields=list(handles.type), mask=mask)

@@ -70,8 +70,9 @@ class Query:
     @cached_property
     def handed_videos(self) -> set[str]:
         """The video columns that functions on videos alone see: those read frame indexes."""
+        videos = self.columns & set(self.relation.video_columns)
         shown = [output for output in self.outputs.values() if not isinstance(output, Call)]
-        return self.columns & set(self.relation.video_columns) - columns_used(shown)
+        return videos - columns_used(shown) if shown else videos
 
     @property
     def _expressions(self) -> list[Expr]:

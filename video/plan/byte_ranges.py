@@ -131,6 +131,8 @@ def _bridged(gap: Int64s, needed_bytes: int, cost: SourceCost) -> np.ndarray:
     """
     bridged = gap <= 0
     candidates = np.flatnonzero((gap > 0) & (gap <= cost.gap_bytes))
+    if not len(candidates):
+        return bridged
     narrowest = candidates[np.argsort(gap[candidates], kind="stable")]
     fits = np.cumsum(gap[narrowest]) <= cost.overfetch * needed_bytes
     bridged[narrowest[fits]] = True
