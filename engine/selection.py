@@ -93,31 +93,49 @@ class SelectionReader:
             )
         )
 
-    def chunks(self) -> Iterator[pa.Table]:
-        """The rows in order, a bounded number at a time."""
-        for start in range(0, len(self._selection), _CHUNK_ROWS):
-            yield self._chunk(start, min(start + _CHUNK_ROWS, len(self._selection)))
+    def columns(self, most_rows: int) -> Iterator[tuple[int, dict[str, pa.Array]]]:
+        """The rows in order, at most so many at a time: how many, and their columns by name."""
+        for start, stop in self._chunks():
+            columns = self._columns(start, stop)
+            for at in range(0, stop - start, most_rows):
+                rows = min(most_rows, stop - start - at)
+                yield rows, {name: array.slice(at, rows) for name, array in columns.items()}
 
-    def _chunk(self, start: int, stop: int) -> pa.Table:
+    def tables(self) -> Iterator[pa.Table]:
+        """The rows in order, a bounded number at a time, for plans: with their places in the
+        selection, and whether the table lacks them.
+        """
+        for start, stop in self._chunks():
+            missing = self._selection.row_ids.slice(start, stop - start).is_null()
+            more = {MISSING: missing, PLACE: _places(start, stop)}
+            yield pa.table(self._columns(start, stop) | more)
+
+    def _chunks(self) -> Iterator[tuple[int, int]]:
+        count = len(self._selection)
+        for start in range(0, count, _CHUNK_ROWS):
+            yield start, min(start + _CHUNK_ROWS, count)
+
+    def _columns(self, start: int, stop: int) -> dict[str, pa.Array]:
         count = stop - start
-        places = pa.array(np.arange(start, stop, dtype=np.uint64))
-        row_ids = self._selection.row_ids.slice(start, count)
-        columns = {MISSING: row_ids.is_null(), PLACE: places}
+        columns: dict[str, pa.Array] = {}
         if len(self._flat.schema):
+            places = _places(start, stop)
+            row_ids = self._selection.row_ids.slice(start, count)
             stored = self._take(row_ids)
             there = places
             if row_ids.null_count:
                 there = pc.if_else(row_ids.is_valid(), places, None)
             flat = self._flat.assemble(stored, there)
-            columns |= dict(zip(flat.schema.names, flat.columns, strict=True))
+            columns = dict(zip(flat.schema.names, flat.columns, strict=True))
         bound = self._selection.bound
         if bound is not None:
             keys, aux = bound.keys.slice(start, count), bound.aux.slice(start, count)
-            columns |= {name: keys[name] for name in self._keys}
+            columns |= {name: _in_one(keys[name]) for name in self._keys}
             columns |= {
-                Aux(name, dtype=dtype).flat_name: aux[name] for name, dtype in self._aux.items()
+                Aux(name, dtype=dtype).flat_name: _in_one(aux[name])
+                for name, dtype in self._aux.items()
             }
-        return pa.table(columns)
+        return columns
 
     def _take(self, row_ids: pa.Array) -> pa.RecordBatch:
         """Stored columns of some rows; null in rows that are missing."""
@@ -131,6 +149,14 @@ class SelectionReader:
             taken = taken.take(pa.array(place, pa.int64(), mask=~valid))
         (batch,) = taken.combine_chunks().to_batches() or [_empty_batch(taken.schema)]
         return batch
+
+
+def _places(start: int, stop: int) -> pa.Array:
+    return pa.array(np.arange(start, stop, dtype=np.uint64))
+
+
+def _in_one(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _no_columns(rows: int) -> pa.RecordBatch:

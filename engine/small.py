@@ -124,7 +124,7 @@ def _over_chunks(
     """A plan over one chunk after the other, up to the limit."""
     session = new_session(query.batch_rows)
     left = len(selection) if query.limit is None else query.limit
-    for chunk in SelectionReader(selection, query, context).chunks():
+    for chunk in SelectionReader(selection, query, context).tables():
         if not left:
             return
         batches = chunk.to_batches(max_chunksize=query.batch_rows)
@@ -144,20 +144,17 @@ def _evaluated(
     handed = query.handed_videos
     names = [*query.outputs, *watched.values()]
     left = len(selection) if query.limit is None else query.limit
-    for chunk in SelectionReader(selection, query, context, unseen=handed).chunks():
-        for batch in chunk.to_batches(max_chunksize=query.batch_rows):
-            rows = min(left, batch.num_rows)
-            if not rows:
-                return
-            left -= rows
-            part = batch.slice(0, rows)
-            columns = dict(zip(part.schema.names, part.columns, strict=True))
-            columns |= {name: context.present(columns[name]) for name in handed}
-            arrays = [
-                evaluate(output, columns, rows, context) for output in query.outputs.values()
-            ]
-            arrays += [columns[name] for name in watched]
-            yield pa.RecordBatch.from_arrays(arrays, names=names)
+    reader = SelectionReader(selection, query, context, unseen=handed)
+    for there, columns in reader.columns(query.batch_rows):
+        rows = min(left, there)
+        if not rows:
+            return
+        left -= rows
+        part = {name: array.slice(0, rows) for name, array in columns.items()}
+        part |= {name: context.present(part[name]) for name in handed}
+        arrays = [evaluate(output, part, rows, context) for output in query.outputs.values()]
+        arrays += [part[name] for name in watched]
+        yield pa.RecordBatch.from_arrays(arrays, names=names)
 
 
 def _fit(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -10,6 +10,7 @@ Two ways, both without a word of SQL, so that no key can be misquoted:
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 from typing import TypeAlias
@@ -177,6 +178,9 @@ class _Part:
 
     def find(self, keys: pa.Table, hashes: Int64s, rows: Int64s) -> None:
         """Put into `rows` where the keys are that this part holds."""
+        if len(rows) <= _FEW_ROWS:
+            self._find_few(keys, hashes, rows)
+            return
         at = np.searchsorted(self._hashes, hashes)
         pending = np.flatnonzero(rows == UNKNOWN)
         while True:
@@ -190,18 +194,26 @@ class _Part:
             pending = pending[~same]
             at[pending] += 1
 
+    def _find_few(self, keys: pa.Table, hashes: Int64s, rows: Int64s) -> None:
+        # Kernels of Arrow and numpy take longer to call than a few values take to compare.
+        columns = list(zip(self._keys.columns, keys.columns, strict=True))
+        for i in range(len(rows)):
+            at = bisect_left(self._hashes, hashes[i])
+            while (
+                rows[i] == UNKNOWN and at < len(self._hashes) and self._hashes[at] == hashes[i]
+            ):
+                row = int(self._rows[at])
+                if all(ours[row - self._start] == theirs[i] for ours, theirs in columns):
+                    rows[i] = row
+                at += 1
+
 
 def _same_rows(
     left: pa.Table, left_rows: Int64s, right: pa.Table, right_rows: Int64s
 ) -> npt.NDArray[np.bool_]:
     """Which rows of one table equal those of another."""
-    columns = list(zip(left.columns, right.columns, strict=True))
-    if len(left_rows) <= _FEW_ROWS:
-        # Kernels of Arrow take longer to call than a few values take to compare.
-        pairs = list(zip(left_rows.tolist(), right_rows.tolist(), strict=True))
-        return np.array([all(a[i] == b[j] for a, b in columns) for i, j in pairs], np.bool_)
     same = np.ones(len(left_rows), np.bool_)
-    for ours, theirs in columns:
+    for ours, theirs in zip(left.columns, right.columns, strict=True):
         equal = pc.call_function("equal", [ours.take(left_rows), theirs.take(right_rows)])
         same &= pc.fill_null(equal, False).to_numpy().astype(np.bool_)
     return same
