@@ -69,7 +69,9 @@ class MareyError(Exception):
 
     def __str__(self) -> str:
         # KeyError and OSError print their arguments their own way; the message is the message.
-        return str(self.args[0]) if self.args else ""
+        # It can quote a string that no terminal or log takes: lone surrogates.
+        text = str(self.args[0]) if self.args else ""
+        return text.encode(errors="backslashreplace").decode()
 
 
 class VideoError(MareyError, ValueError):

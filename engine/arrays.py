@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.types as pat
 
 from ..errors import InputError
 
@@ -131,26 +132,48 @@ def _series(values: Sequence[Any]) -> Bytes:
     return np.stack(blocks) if blocks else np.empty((0, 0, 0, 0, 3), np.uint8)
 
 
-def _block(frames: pa.StructArray, shape: Sequence[int]) -> Bytes:
+def _block(frames: pa.StructArray, shape: object) -> Bytes:
+    axes = _axes(shape)
     data = frames.field("data")
+    if not pat.is_large_binary(data.type):
+        data = data.cast(pa.large_binary())
     offsets = np.frombuffer(data.buffers()[1], np.int64)[data.offset :][: len(data) + 1]
     sizes = np.diff(offsets)
     if not len(sizes):
-        return np.empty((0, *shape), np.uint8)
+        return np.empty((0, *axes), np.uint8)
     size = int(sizes[0])
     if (sizes != size).any():
         raise InputError("frames of one value differ in size")
     packed = np.frombuffer(data.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
-    return packed.reshape(len(sizes), *_frame_axes(size, shape))
+    return packed.reshape(len(sizes), *_frame_axes(size, axes))
 
 
-def _objects(frames: Sequence[Mapping[str, Any]], shape: Sequence[int]) -> Bytes:
-    blocks = [np.frombuffer(frame["data"], np.uint8) for frame in frames]
+def _objects(frames: Any, shape: object) -> Bytes:
+    axes = _axes(shape)
+    try:
+        blocks = [np.frombuffer(frame["data"], np.uint8) for frame in frames]
+    except (TypeError, KeyError, ValueError) as error:
+        raise InputError(
+            "expected what video.read returns, got frames that are no list of dicts with "
+            f"bytes under 'data': {error!r}"
+        ) from error
     _require_one_shape([block.shape for block in blocks], "frame")
     if not blocks:
-        return np.empty((0, *shape), np.uint8)
+        return np.empty((0, *axes), np.uint8)
     packed = np.concatenate(blocks)
-    return packed.reshape(len(blocks), *_frame_axes(blocks[0].size, shape))
+    return packed.reshape(len(blocks), *_frame_axes(blocks[0].size, axes))
+
+
+def _axes(shape: object) -> tuple[int, ...]:
+    """A `frame_shape`, checked."""
+    whole = isinstance(shape, Sequence | np.ndarray) and all(
+        isinstance(n, int | np.integer) and n >= 0 for n in shape
+    )
+    if not whole:
+        raise InputError(
+            f"expected what video.read returns, got frames whose frame_shape is {shape!r}"
+        )
+    return tuple(shape)  # type: ignore[arg-type]  # as just seen
 
 
 def _frame_axes(size: int, shape: Sequence[int]) -> tuple[int, ...]:
@@ -188,9 +211,21 @@ def _require_frames(array: pa.Array) -> None:
 
 
 def _require_frames_type(dtype: pa.DataType) -> None:
-    names = [f.name for f in dtype] if pa.types.is_struct(dtype) else []
-    if not {"frames", "frame_shape"} <= set(names):
+    if not _has_frames(dtype):
         raise InputError(f"expected a column that video.read returns, got {dtype}")
+
+
+def _has_frames(dtype: pa.DataType) -> bool:
+    """Whether values of this type are laid out as `FRAMES` are, be it with shorter offsets."""
+    fields = {f.name: f.type for f in dtype} if pat.is_struct(dtype) else {}
+    if "frame_shape" not in fields:
+        return False
+    lists = fields.get("frames", pa.null())
+    if not (pat.is_list(lists) or pat.is_large_list(lists)):
+        return False
+    frame = lists.value_type
+    data = {f.name: f.type for f in frame}.get("data") if pat.is_struct(frame) else None
+    return data in (pa.binary(), pa.large_binary())
 
 
 def _empty_chunk(column: pa.ChunkedArray) -> pa.Array:

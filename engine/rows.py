@@ -42,14 +42,14 @@ def delete_rows(workspace: Workspace, relation: Relation, where: Expr | str) -> 
     if not len(chosen):
         return 0
     newest = workspace.newest(relation.project, relation.name)
-    deleted: int = newest.delete(rows_filter(np.sort(chosen.row_ids.to_numpy())))
+    deleted: int = newest.delete(spans_filter(np.sort(chosen.row_ids.to_numpy())))
     return deleted
 
 
-def rows_filter(row_ids: npt.NDArray[np.uint64]) -> str:
+def spans_filter(row_ids: npt.NDArray[np.uint64]) -> str:
     """A filter of Lance that passes some rows; neighbours are said as ranges.
 
-    >>> rows_filter(np.array([3, 5, 6, 7], np.uint64))
+    >>> spans_filter(np.array([3, 5, 6, 7], np.uint64))
     '_rowid IN (3) OR _rowid BETWEEN 5 AND 7'
     """
     cuts = np.flatnonzero(np.diff(row_ids) != 1) + 1

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from ..errors import InputError
+from ..storage.columns import is_list
 
 _NO_COLUMNS = (str, bytes, set, frozenset, Mapping)
 _REFUSED = (pa.ArrowException, TypeError, ValueError, OverflowError)
@@ -115,7 +116,7 @@ def _holds_set(value: Any, dtype: pa.DataType) -> bool:
     """Whether there is a set in what became a nested value: Arrow takes one for a list."""
     if isinstance(value, set | frozenset):
         return True
-    if _is_list(dtype) and pat.is_nested(dtype.value_type) and isinstance(value, list | tuple):
+    if is_list(dtype) and pat.is_nested(dtype.value_type) and isinstance(value, list | tuple):
         return any(_holds_set(item, dtype.value_type) for item in value)
     if pat.is_struct(dtype) and isinstance(value, Mapping):
         nested = [field for field in dtype if pat.is_nested(field.type)]
@@ -138,7 +139,7 @@ def fit_column(column: pa.ChunkedArray, dtype: pa.DataType, *, where: str) -> pa
     if column.type == dtype:
         return column
     if not _same_kind(column.type, dtype):
-        one = _is_list(dtype) and _same_kind(column.type, dtype.value_type)
+        one = is_list(dtype) and _same_kind(column.type, dtype.value_type)
         hint = ": give a list for each row" if one else ""
         raise InputError(f"{where}: expected {dtype}, got {column.type}{hint}")
     try:
@@ -169,20 +170,10 @@ def _same_kind(given: pa.DataType, wanted: pa.DataType) -> bool:
         return _same_kind(given.value_type, wanted)
     if pat.is_floating(wanted):
         return bool(pat.is_floating(given) or pat.is_integer(given))
-    if _is_list(wanted):
-        return _is_list(given) and _same_kind(given.value_type, wanted.value_type)
+    if is_list(wanted):
+        return is_list(given) and _same_kind(given.value_type, wanted.value_type)
     if pat.is_struct(wanted):
         return bool(pat.is_struct(given)) and {f.name for f in given} <= {
             f.name for f in wanted
         }
     return any(kind(given) and kind(wanted) for kind in _KINDS)
-
-
-def _is_list(dtype: pa.DataType) -> bool:
-    return bool(
-        pat.is_list(dtype)
-        or pat.is_large_list(dtype)
-        or pat.is_fixed_size_list(dtype)
-        or pat.is_list_view(dtype)
-        or pat.is_large_list_view(dtype)
-    )

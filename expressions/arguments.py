@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from ..errors import ExpressionError, FrameRangeError
-from .dtypes import FRAME_LIST, HANDLE, DataType, is_list, is_video, name_of
+from ..storage.columns import is_list
+from .dtypes import FRAME_LIST, HANDLE, DataType, is_video, name_of
 from .functions import SECONDS_LIST, TIMES_LIST, Function, Parameter
 from .kinds import kind
 from .literal import shown, to_scalar

@@ -157,7 +157,10 @@ def _normalised(uri: object) -> str:
         return text
     if not path or "\0" in path:
         raise ExpressionError(f"from_uri takes a path or URI, found {shown(text)}")
-    return Path(os.path.abspath(path)).as_uri()
+    try:
+        return Path(os.path.abspath(path)).as_uri()
+    except UnicodeEncodeError as error:
+        raise ExpressionError(f"from_uri takes a path or URI, found {shown(text)}") from error
 
 
 def _file_path(uri: str) -> str:

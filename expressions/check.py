@@ -31,6 +31,7 @@ from .dtypes import (
 )
 from .functions import FUNCTIONS
 from .kinds import COMPARABLE, arithmetic_type, castable, kind
+from .literal import is_unicode
 from .near import near_names
 from .node import (
     Arithmetic,
@@ -100,6 +101,8 @@ def resolve_outputs(outputs: Mapping[str, object]) -> dict[str, Expr]:
     for name in outputs:
         if not isinstance(name, str) or not name:
             raise ExpressionError(f"an output of a scan has a name, found {name!r}")
+        if not is_unicode(name):
+            raise ExpressionError(f"the name of an output must be Unicode, found {name!r}")
     return {name: resolve(expr) for name, expr in outputs.items()}
 
 

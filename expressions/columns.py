@@ -7,7 +7,7 @@ filters on them reach storage.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,9 +92,9 @@ def column(relation: Relation, name: str) -> Column:
     """
     if not isinstance(name, str):
         raise ExpressionError(f"a column is taken by its name, found {shown(name)}")
-    found: Iterable[int] = relation.schema.get_all_field_indices(name)
-    for i in found:
-        return Column(relation, (name,), dtype=relation.schema.field(i).type)
+    for field in relation.schema:
+        if field.name == name:
+            return Column(relation, (name,), dtype=field.type)
     raise ColumnNotFoundError(
         f"table {relation.project}.{relation.name} has no column {name!r}"
         f"{near_names(name, relation.schema.names)}"

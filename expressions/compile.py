@@ -20,10 +20,11 @@ from datafusion import col
 from datafusion import functions as f
 from datafusion import lit as literal
 
+from ..storage.columns import is_list
 from .arithmetic import KERNELS, kernel_name
 from .auxiliary import Aux
 from .columns import Column
-from .dtypes import HANDLE, DataType, is_list
+from .dtypes import HANDLE, DataType
 from .functions import FUNCTIONS, Parameter
 from .node import (
     Arithmetic,

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from ..errors import UnsupportedError
+from ..storage.columns import is_list
 
 DataType = Any
 """A `pyarrow.DataType`: pyarrow ships no types."""
@@ -101,20 +102,6 @@ def is_video(dtype: DataType) -> bool:
 def is_stream(dtype: DataType) -> bool:
     """Whether this is a video that is a recorded stream: it has times of a clock."""
     return is_video(dtype) and dtype.field("index").type.get_field_index(START_TIME) >= 0
-
-
-def is_list(dtype: DataType) -> bool:
-    """Whether this is a list of any layout."""
-    return any(
-        layout(dtype)
-        for layout in (
-            pat.is_list,
-            pat.is_large_list,
-            pat.is_fixed_size_list,
-            pat.is_list_view,
-            pat.is_large_list_view,
-        )
-    )
 
 
 def is_request(dtype: DataType) -> bool:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from ..errors import FunctionNotFoundError
+from ..storage.columns import is_list
 from .conditions import (
     AT_LEAST_ONE,
     FINITE,
@@ -36,7 +37,6 @@ from .dtypes import (
     RESERVED_PREFIX,
     TIMED_READ_REQUEST,
     DataType,
-    is_list,
     name_of,
 )
 from .near import near_names

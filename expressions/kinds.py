@@ -9,7 +9,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.types as pat
 
-from .dtypes import DataType, is_list, is_request, is_video
+from ..storage.columns import is_list
+from .dtypes import DataType, is_request, is_video
 
 _KINDS = (
     ("video", is_video),

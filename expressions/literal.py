@@ -127,6 +127,19 @@ def _shown_time(value: Scalar) -> str:
         return str(value.cast(pa.int64()).as_py())
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a string is text that can be stored and written: no lone surrogates.
+
+    >>> is_unicode("Zürich"), is_unicode("\ud800")
+    (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def quoted(text: object) -> str:
     """A string in double quotes, as code is written here."""
     return json.dumps(str(text), ensure_ascii=False)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ExpressionError, FunctionNotFoundError, MareyError, QueryError
+from ..storage.columns import is_list
 from .arguments import check_constant
-from .dtypes import is_list
 from .functions import FUNCTIONS, SECONDS_LIST, Function, Parameter, find_function
 from .literal import to_scalar
 from .sql_tokens import Token, TokenText

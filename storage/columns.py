@@ -136,8 +136,8 @@ def _fits(given: pa.DataType, stored: pa.DataType) -> bool:
     if pat.is_timestamp(stored):
         # With a zone it is a point in time, without one it is a clock's reading.
         return bool(pat.is_timestamp(given)) and (given.tz is None) == (stored.tz is None)
-    if _is_list(stored):
-        return _is_list(given) and _fits(given.value_type, stored.value_type)
+    if is_list(stored):
+        return is_list(given) and _fits(given.value_type, stored.value_type)
     if pat.is_map(stored):
         return bool(pat.is_map(given)) and (
             _fits(given.key_type, stored.key_type) and _fits(given.item_type, stored.item_type)
@@ -150,7 +150,8 @@ def _fits(given: pa.DataType, stored: pa.DataType) -> bool:
     return any(family(given) and family(stored) for family in _FAMILIES)
 
 
-def _is_list(dtype: pa.DataType) -> bool:
+def is_list(dtype: pa.DataType) -> bool:
+    """Whether this is a list of any layout."""
     return bool(
         pat.is_list(dtype)
         or pat.is_large_list(dtype)

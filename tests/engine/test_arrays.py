@@ -130,3 +130,32 @@ def test_what_cannot_be_one_block_is_refused_by_row(pixels: np.ndarray) -> None:
         to_numpy(pa.array([1]))
     with pytest.raises(InputError, match="got list"):
         to_numpy([1, 2])
+
+
+def test_frames_with_short_offsets_are_frames(pixels: np.ndarray) -> None:
+    frame = pa.struct([("data", pa.binary()), ("frame_index", pa.uint32())])
+    short = pa.struct([("frames", pa.large_list(frame)), ("frame_shape", pa.list_(pa.int64()))])
+    array = pa.array([value(block) for block in pixels], short)
+    assert np.array_equal(to_numpy(array), pixels)
+    assert np.array_equal(to_numpy(array[1]), pixels[1])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pa.array([{"frames": [1], "frame_shape": [1]}]),
+        pa.array([{"frames": 1, "frame_shape": [1]}]),
+        pa.array([{"frames": [{"data": 1}], "frame_shape": [1, 1, 1]}]),
+        pa.array([{"frames": [{"data": b"1"}], "frame_shape": [0, -1]}]),
+        pa.array([{"frames": [{"data": b"1"}], "frame_shape": None}]),
+        pa.array([{"frames": [{"data": b"1"}], "frame_shape": "1x1"}]),
+        {"frames": None, "frame_shape": [1, 1, 3]},
+        {"frames": [{}], "frame_shape": [1, 1, 3]},
+        {"frames": [{"data": 5}], "frame_shape": [1, 1, 3]},
+        {"frames": [{"data": b"123"}], "frame_shape": None},
+        {"frames": [], "frame_shape": [-1, 1, 3]},
+    ],
+)
+def test_what_only_looks_like_frames_is_refused(other: object) -> None:
+    with pytest.raises(InputError, match=r"expected (a column that|what) video\.read returns"):
+        to_numpy(other)

@@ -441,6 +441,20 @@ def test_key_tables(case: Refused, db: Marey, unchanged: Table) -> None:
     ),
     ("half a condition", lambda db, t: t.delete("label ="), QueryError, "(?i)expected"),
     ("a number to delete", lambda db, t: t.delete(5), ExpressionError, "got int"),
+    ("a surrogate column", lambda db, t: t["\ud800"], ColumnNotFoundError, r"'\\ud800'"),
+    (
+        "a surrogate output",
+        lambda db, t: db.scan({"\ud800": t["k"]}),
+        ExpressionError,
+        r"must be Unicode, found '\\ud800'",
+    ),
+    ("a surrogate constant", lambda db, t: t["label"] == "\ud800", ExpressionError, r"\\ud800"),
+    (
+        "a surrogate path",
+        lambda db, t: se.Blob.from_uri("/tmp/\ud800"),
+        ExpressionError,
+        "from_uri takes a path",
+    ),
     (
         "kinds compared",
         lambda db, t: db.scan({"k": t["k"]}, where=t["label"] > 5),
