@@ -128,7 +128,7 @@ def _shown_time(value: Scalar) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a string is text that can be stored and written: no lone surrogates.
+    r"""Whether a string is text that can be stored and written: no lone surrogates.
 
     >>> is_unicode("Zürich"), is_unicode("\ud800")
     (True, False)
