@@ -10,7 +10,7 @@ so it is evaluated again on what storage gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -66,6 +66,17 @@ class StoredTable(pds.Dataset):  # type: ignore[misc]  # pyarrow ships no types
         """The flat columns."""
         return self._schema
 
+    def read(
+        self, columns: Sequence[str], *, unseen: Collection[str] = ()
+    ) -> Iterator[pa.RecordBatch]:
+        """Some columns of all rows, without DataFusion.
+
+        Args:
+            columns: Flat names.
+            unseen: Video columns whose handles may stand in rows without a video too.
+        """
+        return _Scan(self, columns, None, unseen).read()
+
     def scanner(self, columns: Sequence[str] | None = None, **_: Any) -> Any:
         """What DataFusion asks while it plans: the schema of a projection."""
         return _Scan(self, columns, None)
@@ -95,23 +106,29 @@ class _Scan:
     """One reading of some columns of some rows."""
 
     def __init__(
-        self, table: StoredTable, columns: Sequence[str] | None, filter: pc.Expression | None
+        self,
+        table: StoredTable,
+        columns: Sequence[str] | None,
+        filter: pc.Expression | None,
+        unseen: Collection[str] = (),
     ) -> None:
         self._table = table
         self._filter = filter
+        self._unseen = unseen
         self._chosen = choose(table.schema, columns, table.tables)
         self.projected_schema = self._chosen.schema
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
         """The rows that the filter lets through."""
         try:
-            yield from self._read()
+            yield from self.read()
         except BaseException as error:
             # DataFusion keeps the text of an exception only.
             self._table.context.raised = error
             raise
 
-    def _read(self) -> Iterator[pa.RecordBatch]:
+    def read(self) -> Iterator[pa.RecordBatch]:
+        """Likewise, with errors as they are."""
         table, names = self._table, self._chosen.schema.names
         tree, needed, pushed = None, names, None
         if self._filter is not None:
@@ -120,7 +137,7 @@ class _Scan:
             needed = list(dict.fromkeys([*names, *used]))
         if tree is not None:
             pushed = pushdown.to_lance_filter(tree, table.paths)
-        flat = choose(table.schema, needed, table.tables)
+        flat = choose(table.schema, needed, table.tables, self._unseen)
         table.context.reads.append(
             TableRead(
                 table.label,

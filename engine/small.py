@@ -5,6 +5,7 @@ Nothing here touches media. What comes out holds requests and handles.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 
 import pyarrow as pa
@@ -38,14 +39,18 @@ def read_stored(query: Query, dataset: Snapshot, context: QueryContext) -> Small
         shaped = shape_plan(frame, query, functions, watched)
         return shaped if query.limit is None else shaped.limit(query.limit)
 
-    schema = query.schema(list(watched.values()))
-    return SmallResult(schema, _fit(stream(plan, context), schema), list(watched.values()))
+    if query.needs_plan:
+        batches = stream(plan, context)
+    else:
+        table = _stored_table(query, dataset, context)
+        rows = table.read(sorted(query.columns), unseen=query.handed_videos)
+        batches = _evaluated(query, map(_by_name, rows), context, watched)
+    return _small_result(query, batches, watched)
 
 
 def read_selected(query: Query, selection: Selection, context: QueryContext) -> SmallResult:
     """The rows of a selection, in its order."""
     watched = query.watched() if context.on_error == "skip" else {}
-    schema = query.schema(list(watched.values()))
     if query.needs_plan:
         functions = VideoFunctions(context)
         batches = _over_chunks(
@@ -55,8 +60,9 @@ def read_selected(query: Query, selection: Selection, context: QueryContext) -> 
             lambda frame: shape_plan(frame, query, functions, watched),
         )
     else:
-        batches = _evaluated(query, selection, context, watched)
-    return SmallResult(schema, _fit(batches, schema), list(watched.values()))
+        reader = SelectionReader(selection, query, context, unseen=query.handed_videos)
+        batches = _evaluated(query, reader.columns(query.batch_rows), context, watched)
+    return _small_result(query, batches, watched)
 
 
 def select_stored(query: Query, dataset: Snapshot, context: QueryContext) -> Selection:
@@ -106,12 +112,15 @@ def select_among(query: Query, selection: Selection, context: QueryContext) -> S
     return selection.take(_places(batches).cast(pa.int64()).to_numpy())
 
 
-def _stored_frame(query: Query, dataset: Snapshot, context: QueryContext) -> DataFrame:
-    table = StoredTable(
+def _stored_table(query: Query, dataset: Snapshot, context: QueryContext) -> StoredTable:
+    return StoredTable(
         dataset, context, label=query.label, batch_rows=query.batch_rows, numbered=True
     )
+
+
+def _stored_frame(query: Query, dataset: Snapshot, context: QueryContext) -> DataFrame:
     session = new_session(query.batch_rows)
-    session.register_table(_TABLE, PlanTable(table))
+    session.register_table(_TABLE, PlanTable(_stored_table(query, dataset, context)))
     return session.table(_TABLE)
 
 
@@ -138,23 +147,41 @@ def _over_chunks(
 
 
 def _evaluated(
-    query: Query, selection: Selection, context: QueryContext, watched: Mapping[str, str]
+    query: Query,
+    given: Iterator[tuple[int, dict[str, pa.Array]]],
+    context: QueryContext,
+    watched: Mapping[str, str],
 ) -> Iterator[pa.RecordBatch]:
-    """The outputs of a query that needs no plan, up to the limit."""
-    handed = query.handed_videos
+    """The outputs of a query that needs no plan, up to the limit.
+
+    Args:
+        query: The query.
+        given: Numbers of rows, and their flat columns by name; handles of its `handed_videos` may stand in rows
+            without a video too.
+        context: Of the run.
+        watched: As `Query.watched` has them.
+    """
     names = [*query.outputs, *watched.values()]
-    left = len(selection) if query.limit is None else query.limit
-    reader = SelectionReader(selection, query, context, unseen=handed)
-    for there, columns in reader.columns(query.batch_rows):
+    left = sys.maxsize if query.limit is None else query.limit
+    for there, columns in given:
         rows = min(left, there)
         if not rows:
             return
         left -= rows
         part = {name: array.slice(0, rows) for name, array in columns.items()}
-        part |= {name: context.present(part[name]) for name in handed}
+        part |= {name: context.present(part[name]) for name in query.handed_videos}
         arrays = [evaluate(output, part, rows, context) for output in query.outputs.values()]
         arrays += [part[name] for name in watched]
         yield pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def _by_name(batch: pa.RecordBatch) -> tuple[int, dict[str, pa.Array]]:
+    return batch.num_rows, dict(zip(batch.schema.names, batch.columns, strict=True))
+
+
+def _small_result(
+    query: Query, batches: Iterator[pa.RecordBatch], watched: Mapping[str, str]
+) -> SmallResult:
 
 
 def _fit(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -58,9 +60,24 @@ def live_blocks(blocks: Sequence[StoredBlock]) -> list[StoredBlock]:
     return live[::-1]
 
 
-def rows_of_samples(blocks: Sequence[StoredBlock], samples: Int64s) -> Int64s:
-    """The row ids of some samples: those of a commit follow its first."""
-    begins = np.array([block.decode_index for block in blocks], np.int64)
-    rows = np.array([block.row_id for block in blocks], np.int64)
-    commit = np.searchsorted(begins, samples, side="right") - 1
-    return rows[commit] + samples - begins[commit]
+@dataclass(frozen=True, slots=True)
+class Commits:
+    """Where the samples of a stream lie: those of a commit follow each other."""
+
+    begins: Int64s
+    """Ascending: the first sample of each commit."""
+    rows: Int64s
+    """The row id of that."""
+
+    @classmethod
+    def of(cls, blocks: Sequence[StoredBlock]) -> Self:
+        """The commits of a stream, from all its blocks."""
+        return cls(
+            np.array([block.decode_index for block in blocks], np.int64),
+            np.array([block.row_id for block in blocks], np.int64),
+        )
+
+    def rows_of(self, samples: Int64s) -> Int64s:
+        """The row ids of some samples."""
+        commit = np.searchsorted(self.begins, samples, side="right") - 1
+        return self.rows[commit] + samples - self.begins[commit]

@@ -46,6 +46,8 @@ class Recordings:
         """
         with self._lock:
             known = self._open.get((project, name))
+        if known is not None and known.handle.is_newest:
+            return known
         store = None
         if known is not None:
             try:
@@ -58,6 +60,7 @@ class Recordings:
             store.dataset_id,
             store.version,
         ):
+            known.handle.seen_again(store.handle)
             store = known  # with what it has read already
         with self._lock:
             self._open[project, name] = store

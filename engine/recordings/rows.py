@@ -76,11 +76,21 @@ def sample_rows(
         pa.array(keyframes, pa.bool_()),
         _binary(samples),
         pa.array([block_first, *rest], pa.int64()),
-        pa.array([block, *rest], pa.binary()),
+        _one_list(block, n),
     ]
     types = {name: array.type for name, array in times.items()}
     schema = pa.schema([*SAMPLE_SCHEMA, *timeline_fields(types)])
     return pa.table([*columns, *times.values()], schema=schema)
+
+
+def _one_list(block: bytes, count: int) -> pa.Array:
+    """A list of bytes, and nulls behind it."""
+    ends = np.full(count + 1, len(block), np.int32)
+    ends[0] = 0
+    null = np.arange(count) > 0
+    return pa.ListArray.from_arrays(
+        ends, np.frombuffer(block, np.uint8), mask=pa.array(null, pa.bool_())
+    )
 
 
 def _binary(samples: Sequence[memoryview]) -> pa.ChunkedArray:

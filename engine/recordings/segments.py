@@ -203,32 +203,28 @@ class SegmentTable:
                     f"were asked for, the stream has {int(starts[-1])}"
                 )
         # The samples that each range touches.
-        spans = [
-            (
-                int(np.searchsorted(starts, start, side="right")) - 1,
-                int(np.searchsorted(starts, end, side="left")),
-            )
-            for start, end in ranges
-        ]
+        bounds = np.array(ranges, np.int64)
+        first = np.searchsorted(starts, bounds[:, 0], side="right") - 1
+        stop = np.searchsorted(starts, bounds[:, 1], side="left")
+        spans = list(map(range, first.tolist(), stop.tolist()))
         held = self._samples(stream, spans)
         return [
-            _cut_out(start, end, range(first, stop), starts, held)
-            for (start, end), (first, stop) in zip(ranges, spans, strict=True)
+            _cut_out(start, end, span, starts, held)
+            for (start, end), span in zip(ranges, spans, strict=True)
         ]
 
     def _samples(
-        self, stream: Stream, spans: Sequence[tuple[int, int]]
+        self, stream: Stream, spans: Sequence[range]
     ) -> Mapping[int, memoryview]:
         """The bytes of all samples in some spans."""
-        parts = [np.arange(first, stop) for first, stop in spans]
-        numbers = np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
+        numbers = np.array(sorted(set().union(*spans)), np.int64)
         held: dict[int, memoryview] = {}
         ends = np.cumsum(stream.whole.size[numbers])
         while len(held) < len(numbers):
             at = len(held)
             limit = _READ_AT_ONCE + (int(ends[at - 1]) if at else 0)
             part = numbers[at : max(at + 1, int(np.searchsorted(ends, limit, side="right")))]
-            read = self._store.samples(stream.rows(part), part)
+            read = self._store.samples(stream.commits.rows_of(part), part)
             held |= dict(zip(part.tolist(), read, strict=True))
         return held
 

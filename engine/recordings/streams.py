@@ -21,7 +21,7 @@ from ...video.index.stream_block import IndexBlock, block_bytes, join_blocks
 from ...video.index.stream_encode import decode_block
 from ...video.index.stream_frames import stream_frames
 from ...video.timing import Timebase
-from .chain import Chain, Int64s, live_blocks, rows_of_samples
+from .chain import Chain, Commits, Int64s, live_blocks
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Stream:
     """All of its blocks."""
     whole: IndexBlock
     """The index of all its samples."""
+    _frames: dict[str, FrameIndex] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def codec(self) -> str:
@@ -52,17 +53,23 @@ class Stream:
         np.cumsum(self.whole.size, out=starts[1:])
         return starts
 
-    def rows(self, samples: Int64s) -> Int64s:
-        """The row ids of some samples."""
-        return rows_of_samples(self.blocks, samples)
+    @cached_property
+    def commits(self) -> Commits:
+        """In which rows its samples lie."""
+        return Commits.of(self.blocks)
 
     def frame_index(self, timeline: str, timebase: Timebase) -> FrameIndex:
-        """Its frame index by the times of one timeline.
+        """Its frame index by the times of one timeline; that of the last one is kept.
 
         Raises:
             UnsupportedError: The stream is of a codec that is not decoded.
         """
-        return stream_frames(self.whole, timeline, timebase)
+        kept = self._frames.get(timeline)
+        if kept is None:
+            kept = stream_frames(self.whole, timeline, timebase)
+            self._frames.clear()
+            self._frames[timeline] = kept
+        return kept
 
 
 @dataclass(slots=True)
@@ -92,17 +99,30 @@ class StreamIndexes:
 
     def names(self, store: SampleStore) -> list[StreamName]:
         """The streams of a version, in the order in which they began."""
-        return list(self._blocks(store))
+        directory = self._directory(store)
+        with directory.lock:
+            streams = list(directory.chain.blocks.items())
+        # Streams begin in stored order: those that begin behind the version are at the end.
+        there = bisect_left(streams, store.row_count, key=lambda stream: stream[1][0].row_id)
+        return [name for name, _ in streams[:there]]
 
     def void_rows(self, store: SampleStore) -> list[tuple[int, int]]:
         """The rows that no stream counts as its own; see `Chain`."""
-        self._blocks(store)
-        return list(self._directories[store.dataset_id].chain.void_rows)
+        directory = self._directory(store)
+        with directory.lock:
+            return list(directory.chain.void_rows)
 
     def open(self, store: SampleStore, name: StreamName) -> Stream:
         """A stream that the version holds."""
-        blocks = self._blocks(store)[name]
-        key = (store.dataset_id, name)
+        directory = self._directory(store)
+        with directory.lock:
+            known = directory.chain.blocks[name]
+            there = bisect_left(known, store.row_count, key=lambda block: block.row_id)
+            key = (store.dataset_id, name)
+            kept = self._kept.get(key)
+            if kept is not None and kept.blocks[-1].row_id == known[there - 1].row_id:
+                return kept
+            blocks = known[:there]
         kept = self._kept.get(key)
         if kept is not None and kept.blocks[-1].row_id == blocks[-1].row_id:
             return kept
@@ -132,8 +152,8 @@ class StreamIndexes:
         parts += map(decode_block, store.read_blocks(live))
         return Stream(name, tuple(blocks), join_blocks(parts))
 
-    def _blocks(self, store: SampleStore) -> dict[StreamName, list[StoredBlock]]:
-        """The blocks of a version, by stream."""
+    def _directory(self, store: SampleStore) -> _Directory:
+        """The blocks of the dataset, at least those of a version."""
         with self._lock:
             directory = self._directories.setdefault(store.dataset_id, _Directory())
         with directory.lock:
@@ -141,11 +161,4 @@ class StreamIndexes:
                 for block in store.blocks(after=directory.rows - 1):
                     directory.chain.add(block)
                 directory.rows = store.row_count
-            if directory.rows == store.row_count:
-                return {n: list(blocks) for n, blocks in directory.chain.blocks.items()}
-            older = {}
-            for name, blocks in directory.chain.blocks.items():
-                there = bisect_left(blocks, store.row_count, key=lambda block: block.row_id)
-                if there:
-                    older[name] = blocks[:there]
-            return older
+        return directory

@@ -21,15 +21,15 @@ from ...video.index.framing import detect_framing, read_parameter_sets
 from ...video.index.growing import GrowingIndex
 from ...video.index.stream_block import IndexBlock, ResumePoint, join_blocks
 from ...video.index.stream_encode import decode_block, encode_block
-from .chain import Chain, live_blocks, rows_of_samples
+from .chain import Chain, Commits, live_blocks
 from .codecs import H264
 from .rows import sample_rows
 from .times import to_integers
 
 _ATTEMPTS = 40
-_FAN_IN = 8
-"""So many blocks of one size become one: a sample is written into few blocks."""
-_LARGE_BLOCK = 2048
+_FAN_IN = 32
+"""So many blocks of one size become one: a sample is written into two or three blocks."""
+_LARGE_BLOCK = 512
 """Samples of a block that is not merged any more."""
 _UPKEEP_EVERY = 8
 """Commits between two looks at whether upkeep is due."""
@@ -294,9 +294,10 @@ class StreamWriter:
             fields=resume.fields,
         )
         index.allow(_NO_LIMIT)
+        commits = Commits.of(blocks)
         for at in range(start, known.end, _REPLAYED_AT_ONCE):
             numbers = np.arange(at, min(at + _REPLAYED_AT_ONCE, known.end))
-            for data in store.samples(rows_of_samples(blocks, numbers), numbers):
+            for data in store.samples(commits.rows_of(numbers), numbers):
                 index.take(data)
         index.cut()
         for nal in self._sets:

@@ -37,16 +37,19 @@ INDEX_BLOCK: Final = "index_block"
 TIMELINE_PREFIX: Final = "t:"
 """Begins the names of timelines' columns: they cannot be mistaken for ours."""
 
+_COMPRESSED = {"lance-encoding:compression": "zstd"}
+# Of numbers that count up Lance packs the bits, all of which the first byte of a time needs.
+
 SAMPLE_SCHEMA = pa.schema(
     [
         pa.field(SEGMENT, pa.string(), nullable=False),
         pa.field(ENTITY, pa.string(), nullable=False),
-        pa.field(DECODE_INDEX, pa.int64(), nullable=False),
+        pa.field(DECODE_INDEX, pa.int64(), nullable=False, metadata=_COMPRESSED),
         (CODEC, pa.string()),
         (IS_KEYFRAME, pa.bool_()),
         (SAMPLE, pa.binary()),
         (BLOCK_FIRST, pa.int64()),
-        (INDEX_BLOCK, pa.binary()),
+        (INDEX_BLOCK, pa.list_(pa.uint8())),  # as bytes, each null would take five of them
     ]
 )
 """The columns without timelines."""
@@ -69,7 +72,10 @@ def timelines(stored: pa.Schema) -> dict[str, pa.DataType]:
 
 def timeline_fields(types: Mapping[str, pa.DataType]) -> list[pa.Field]:
     """The columns that hold timelines."""
-    return [pa.field(TIMELINE_PREFIX + name, dtype) for name, dtype in types.items()]
+    return [
+        pa.field(TIMELINE_PREFIX + name, dtype, metadata=_COMPRESSED)
+        for name, dtype in types.items()
+    ]
 
 
 def check_timeline(name: object) -> str:

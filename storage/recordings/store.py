@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from lance import LanceFragment
 
 from ...errors import QueryError, StorageError
 from ..handle import (
@@ -42,6 +43,7 @@ LAYERS_KEY = "marey:layers"
 
 _BATCH_BYTES = 32 << 20
 _READAHEAD = 2
+_BLOCKS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +152,12 @@ class SampleStore:
         return found
 
     def read_blocks(self, blocks: Sequence[StoredBlock]) -> list[bytes]:
-        """The bytes of some blocks."""
-        taken = self.take([block.row_id for block in blocks], [INDEX_BLOCK])
-        return [bytes(value) for (value,) in taken]
+        """The bytes of some blocks.
 
-    def take(self, row_ids: Sequence[int], columns: Sequence[str]) -> list[tuple[Any, ...]]:
-        """Values of some rows, a tuple a row, in the order of the ids."""
-        return self._retried(lambda store: store._take(row_ids, columns))
+        Raises:
+            StorageError: One is not there.
+        """
+        return self._retried(lambda store: store._read_blocks(blocks))
 
     def samples(
         self, row_ids: npt.NDArray[np.int64], decode_index: npt.NDArray[np.int64]
@@ -235,16 +236,41 @@ class SampleStore:
                 return
             yield batch
 
-    def _take(self, row_ids: Sequence[int], columns: Sequence[str]) -> list[tuple[Any, ...]]:
-        found: dict[int, tuple[Any, ...]] = {}
-        wanted = np.unique(np.asarray(row_ids, np.uint64))
-        for at in range(0, len(wanted), 4096):
-            for batch in self._scan(columns, rows_filter(wanted[at : at + 4096]), 4096):
-                parts = [batch.column(name).to_pylist() for name in (ROW_ID, *columns)]
-                found |= {row: values for row, *values in zip(*parts, strict=True)}
-        if len(found) < len(wanted):
-            raise StorageError(f"{self.uri}: {len(wanted) - len(found)} rows are not there")
-        return [found[row] for row in row_ids]
+    def _read_blocks(self, blocks: Sequence[StoredBlock]) -> list[bytes]:
+        found: dict[int, bytes] = {}
+        wanted = np.array([block.row_id for block in blocks], np.uint64)
+        for at in range(0, len(wanted), _BLOCKS_AT_ONCE):
+            some = rows_filter(wanted[at : at + _BLOCKS_AT_ONCE])
+            for batch in self._scan([INDEX_BLOCK], some, _BLOCKS_AT_ONCE):
+                lists, rows = batch.column(INDEX_BLOCK), batch.column(ROW_ID).to_pylist()
+                numbers = lists.values.to_numpy()
+                for row, (start, end) in zip(rows, pairwise(lists.offsets.to_pylist()), strict=True):
+                    found[row] = numbers[start:end].tobytes()
+        missing = [block.row_id for block in blocks if not found.get(block.row_id)]
+        if missing:
+            raise StorageError(f"{self.uri}: no index block in {len(missing)} rows that had one")
+        return [found[block.row_id] for block in blocks]
+
+    def _take_places(
+        self, row_ids: npt.NDArray[np.int64], columns: Sequence[str]
+    ) -> pa.Table:
+        """Some columns of some rows, whose ids ascend.
+
+        Rows lie in the order of their ids and none is ever deleted: an id is a place.
+        """
+        fragments, begins = self._fragments
+        first, last = np.searchsorted(begins, row_ids[[0, -1]], side="right") - 1
+        if first == last and last < len(fragments):
+            # Half the work of asking the dataset, which would find the fragment anew.
+            return fragments[first].take((row_ids - begins[first]).tolist(), list(columns))
+        return self.handle.lance.take(row_ids.tolist(), columns=list(columns))
+
+    @cached_property
+    def _fragments(self) -> tuple[list[LanceFragment], npt.NDArray[np.int64]]:
+        """The fragments, and where in the dataset each begins; then where the last ends."""
+        fragments = self.handle.lance.get_fragments()
+        rows = [fragment.metadata.num_rows for fragment in fragments]
+        return fragments, np.cumsum([0, *rows])
 
     def _samples(
         self, row_ids: npt.NDArray[np.int64], decode_index: npt.NDArray[np.int64]
@@ -253,8 +279,7 @@ class SampleStore:
             return []
         doing = f"read of samples of {self.uri}"
         with translate_errors(doing):
-            # Rows lie in the order of their ids and none is ever deleted: an id is a place.
-            table = self.handle.lance.take(row_ids.tolist(), columns=[DECODE_INDEX, SAMPLE])
+            table = self._take_places(row_ids, [DECODE_INDEX, SAMPLE])
         if not np.array_equal(table[DECODE_INDEX].to_numpy(), decode_index):
             raise StorageError(f"{doing}: rows are not where they were stored")
         samples = []

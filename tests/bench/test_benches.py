@@ -60,8 +60,20 @@ def test_long_clips_are_read_and_their_index_is_small(kind: str) -> None:
 
 def test_frames_of_a_recorded_stream_are_measured() -> None:
     costs = list(recordings.measure(frames=60, width=160, height=96, rounds=1))
-    assert [cost.frame for cost in costs] == [3, 59]
+    assert [(cost.frame, cost.keyed) for cost in costs] == [
+        (3, True),
+        (3, False),
+        (59, True),
+        (59, False),
+    ]
     assert all(0 < cost.samples < 30 for cost in costs)
+
+
+def test_appended_samples_cost_few_bytes_and_files() -> None:
+    grown = recordings.measure_appends(2000, one_a_call=False)
+    assert grown.overhead < 25
+    assert grown.files < 40
+    assert recordings.measure_appends(40, one_a_call=True).files < 200
 
 
 @pytest.mark.parametrize("name", ["edit_list", "open_gop"])

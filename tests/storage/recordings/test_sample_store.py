@@ -49,7 +49,7 @@ def rows(stream: StreamName, first: int, count: int, timeline: str = "log_time")
             [None] * count,
             [payload(stream, i) for i in at],
             [first, *rest],
-            [b"block", *rest],
+            [list(b"block"), *rest],
             pa.array(at, pa.int64()).cast(pa.timestamp("ns")),
         ],
         schema=pa.schema([*SAMPLE_SCHEMA, *timeline_fields(times)]),
