@@ -156,8 +156,8 @@ def _evaluated(
 
     Args:
         query: The query.
-        given: Numbers of rows, and their flat columns by name; handles of its `handed_videos` may stand in rows
-            without a video too.
+        given: Numbers of rows, and their flat columns by name; handles of its `handed_videos`
+            may stand in rows without a video too.
         context: Of the run.
         watched: As `Query.watched` has them.
     """
@@ -182,6 +182,9 @@ def _by_name(batch: pa.RecordBatch) -> tuple[int, dict[str, pa.Array]]:
 def _small_result(
     query: Query, batches: Iterator[pa.RecordBatch], watched: Mapping[str, str]
 ) -> SmallResult:
+    carried = list(watched.values())
+    schema = query.schema(carried)
+    return SmallResult(schema, _fit(batches, schema), carried)
 
 
 def _fit(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import stat
 import uuid
 from collections.abc import Iterable, Mapping
@@ -35,6 +34,7 @@ from ..errors import (
 )
 from .addresses import SourceKind
 from .dataset import Caches, Dataset, open_dataset
+from .folders import folder_names, is_remote, remove_folder
 from .handle import FORMAT, FORMAT_KEY, KEY_COLUMNS_KEY, TABLE_ID_KEY, Handle, translate_errors
 from .objects import Objects
 from .schema import to_key_schema
@@ -48,7 +48,6 @@ SAMPLES: Final = "samples.lance"
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _SUFFIX = ".lance"
-_DROPPED = ".dropped-"
 _PRIMARY_KEY = "lance-schema:unenforced-primary-key"
 
 
@@ -103,16 +102,17 @@ class Catalog:
         """The names of the projects that hold a table or a dataset of recordings."""
         return [
             name
-            for name in _folders(self._local_root())
-            if self.tables(name) or self.datasets(name)
+            for name in self._folders()
+            if _NAME.fullmatch(name) and (self.tables(name) or self.datasets(name))
         ]
 
     def datasets(self, project: str) -> list[str]:
         """The names of a project's datasets of recordings; none if there is no such project."""
-        folder = self._local_root() / _check_name("project", project)
-        names = _folders(folder, DATASET_SUFFIX)
+        names = _ending(self._folders(_check_name("project", project)), DATASET_SUFFIX)
         return [
-            name for name in names if (folder / f"{name}{DATASET_SUFFIX}/{SAMPLES}").is_dir()
+            name
+            for name in names
+            if SAMPLES in self._folders(f"{project}/{name}{DATASET_SUFFIX}")
         ]
 
     def dataset_uri(self, project: str, name: str) -> str:
@@ -129,8 +129,8 @@ class Catalog:
 
     def tables(self, project: str) -> list[str]:
         """The names of a project's tables; none if there is no such project."""
-        folder = self._local_root() / _check_name("project", project)
-        return [name for name in _folders(folder, _SUFFIX) if self._is_listed(project, name)]
+        names = _ending(self._folders(_check_name("project", project)), _SUFFIX)
+        return [name for name in names if self._is_listed(project, name)]
 
     def create_table(
         self, project: str, name: str, *, key_schema: pa.Schema, exist_ok: bool = False
@@ -185,15 +185,11 @@ class Catalog:
             TableNotFoundError: There is none of that name.
         """
         uri = self.open_table(project, name).uri
-        if _is_remote(uri):
-            with translate_errors(f"drop of {uri}"):
-                lance.LanceDataset.drop(uri, storage_options=self._storage_options)
+        if not is_remote(uri):
+            remove_folder(uri, self._storage_options)
             return
-        # One rename takes the table away; a crash later leaves a folder that no name finds.
-        dropped = Path(uri).with_name(f"{_DROPPED}{uuid.uuid4().hex}")
         with translate_errors(f"drop of {uri}"):
-            Path(uri).rename(dropped)
-            shutil.rmtree(dropped)
+            lance.LanceDataset.drop(uri, storage_options=self._storage_options)
 
     def _create(self, uri: str, keys: pa.Schema) -> bool:
         """Commit the first version; False if somebody else did in the meantime."""
@@ -204,7 +200,7 @@ class Catalog:
             KEY_COLUMNS_KEY: json.dumps(keys.names),
         }
         empty = pa.schema(fields, metadata=metadata).empty_table()
-        if not _is_remote(uri):
+        if not is_remote(uri):
             _make_folder(Path(uri).parent)
         with translate_errors(f"create of {uri}"):
             try:
@@ -242,24 +238,21 @@ class Catalog:
         return f"{self._root.rstrip('/')}/{project}/{name}{suffix}"
 
     def _offer(self, project: str, name: str) -> str:
-        if _is_remote(self._root):
-            return ""
+        if is_remote(self._root):
+            return ""  # each table there is would be a request
         projects = self.projects()
         if project not in projects:
             return _near(project, projects, "project")
         return _near(name, self.tables(project), "table")
 
-    def _local_root(self) -> Path:
-        if _is_remote(self._root):
-            raise UnsupportedError(
-                f"{self._root}: tables of an object store cannot be listed yet"
-            )
+    def _folders(self, within: str = "") -> list[str]:
+        """The names of the folders in one below the root."""
         self._check_root()
-        return Path(self._root)
+        return folder_names(f"{self._root.rstrip('/')}/{within}", self._storage_options)
 
     def _check_root(self) -> None:
         """Refuse a root that cannot hold tables; one that is not there yet can."""
-        if _is_remote(self._root):
+        if is_remote(self._root):
             return
         try:
             found = os.stat(self._root)
@@ -304,26 +297,17 @@ def _reason(error: OSError | ValueError) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
-def _folders(path: Path, suffix: str = "") -> list[str]:
-    """The names of the folders in one that end so, without that ending."""
-    with translate_errors(f"list of {path}"):
-        try:
-            entries = list(os.scandir(path))
-        except FileNotFoundError:
-            return []
-    names = (e.name for e in entries if e.name.endswith(suffix) and e.is_dir())
-    return sorted(n for n in (n.removesuffix(suffix) for n in names) if _NAME.fullmatch(n))
+def _ending(names: Iterable[str], suffix: str) -> list[str]:
+    """Those of some names that end so and can be ours, without that ending."""
+    own = [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
+    return [name for name in own if _NAME.fullmatch(name)]
 
 
 def _normalised(root: str | os.PathLike[str]) -> str:
     text = os.fspath(root)
     if text.startswith("file://"):
         text = unquote(urlsplit(text).path)
-    return (text if _is_remote(text) else os.path.expanduser(text)).rstrip("/") or "/"
-
-
-def _is_remote(uri: str) -> bool:
-    return "://" in uri
+    return (text if is_remote(text) else os.path.expanduser(text)).rstrip("/") or "/"
 
 
 def _describe(schema: pa.Schema) -> str:

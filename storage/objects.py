@@ -102,7 +102,7 @@ class Objects:
             # Not HEAD: signed addresses allow GET only, and this shows that ranges are served.
             meta = self._get(uri, 0, 1)[0]
         except Exception as error:
-            raise _failure(error, uri) from None
+            raise object_failure(error, uri) from None
         return ObjectReader(self, uri, int(meta["size"]), entity_tag(meta))
 
     def _pool(self, uri: str) -> ThreadPoolExecutor:
@@ -122,7 +122,7 @@ class Objects:
         try:
             meta, data = self._get(r.uri, r.start, r.end)
         except Exception as error:
-            failure = _failure(error, r.uri)
+            failure = object_failure(error, r.uri)
         else:
             change = _change(r, meta)
             if change is None and len(data) == r.end - r.start:
@@ -197,7 +197,7 @@ def _change(r: ObjectRange, meta: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _failure(error: Exception, uri: str) -> MareyError:
+def object_failure(error: Exception, uri: str) -> MareyError:
     """An error of the library below, in words that hold no secret."""
     shown = shown_uri(uri)
     text = str(error)

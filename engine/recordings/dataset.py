@@ -196,8 +196,8 @@ class RecordingDataset:
         Args:
             name: Of the layer; one of that name is replaced.
             table: Rows with `segment_id`, at least one of the dataset's timelines, and the
-                columns to add: anything that makes an Arrow table, or the path of a Parquet
-                file, of a Lance dataset or of a recording (`.rrd`).
+                columns to add: anything that makes an Arrow table, or the path or URI of a
+                Parquet file or of a Lance dataset, or the path of a recording (`.rrd`).
             index: The timeline to join by; the first that both have if None.
 
         Raises:
@@ -205,7 +205,8 @@ class RecordingDataset:
             SourceNotFoundError: Nothing is at the path.
         """
         store = self._recordings.newest(self._project, self._name)
-        timeline, rows = fit_layer(read_source(table, name), store, name, index)
+        source = read_source(table, name, self._workspace.catalog)
+        timeline, rows = fit_layer(source, store, name, index)
         add_layer(store, name, timeline, rows)
 
     def unregister_layer(self, name: str) -> None:

@@ -9,17 +9,22 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ...errors import InputError, SourceNotFoundError
+from ...errors import InputError, SourceNotFoundError, UnsupportedError
 from ...expressions.near import near_names
+from ...storage.addresses import shown_uri, source_kind
+from ...storage.catalog import Catalog
+from ...storage.folders import is_remote
 from ...storage.recordings.layers import Layer, open_lance_table
 from ...storage.recordings.schema import SAMPLE_SCHEMA, SEGMENT
 from ...storage.recordings.store import SampleStore, literal
 from ...storage.schema import check_names, to_column_type
+from ...video.source import ByteRange
 from .. import pushdown
 from ..tabular import to_arrow
 from .columns import VIDEO_STREAM
@@ -27,6 +32,7 @@ from .rerun import read_recording
 from .times import fit_column
 
 _BATCH_ROWS = 8192
+_PARQUET, _RECORDING = ".parquet", ".rrd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +80,47 @@ class LayerColumns:
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def read_source(source: object, name: str) -> pa.RecordBatchReader:
-    """The rows of a layer, from a table or from what a path leads to.
+def read_source(source: object, name: str, catalog: Catalog) -> pa.RecordBatchReader:
+    """The rows of a layer, from a table or from what a path or URI leads to.
 
     Raises:
-        InputError: It is neither a table nor a path of a Parquet file or a Lance dataset.
-        SourceNotFoundError: Nothing is at the path.
+        InputError: It is neither a table nor the place of a Parquet file or a Lance dataset.
+        SourceNotFoundError: Nothing is there.
     """
     if not isinstance(source, str | os.PathLike):
         return to_arrow(source, what=f"layer {name!r}").to_reader()
-    path = Path(source)
+    if is_remote(text := os.fspath(source)) and source_kind(text) != "file":
+        return _read_object(text, name, catalog)
+    path = Path(unquote(urlsplit(text).path) if is_remote(text) else text)
     if not path.exists():
         raise SourceNotFoundError(f"layer {name!r}: nothing is at {str(path)!r}")
     if path.is_dir():
         return open_lance_table(str(path))
-    if path.suffix == ".rrd":
+    if path.suffix == _RECORDING:
         return read_recording(path).to_reader()
+    return _read_parquet(path, name, str(path))
+
+
+def _read_object(uri: str, name: str, catalog: Catalog) -> pa.RecordBatchReader:
+    """The rows of a layer out of an object store: what ends in `.parquet` is one object."""
+    if uri.endswith(_RECORDING):
+        raise UnsupportedError(
+            f"layer {name!r}: recordings of Rerun are read from files of this machine: "
+            f"{shown_uri(uri)}"
+        )
+    if not uri.endswith(_PARQUET):
+        return open_lance_table(uri, catalog.storage_options)
+    file = catalog.objects.open(uri)
+    (data,) = file.read([ByteRange(0, file.size)])
+    return _read_parquet(pa.BufferReader(data), name, shown_uri(uri))
+
+
+def _read_parquet(source: object, name: str, shown: str) -> pa.RecordBatchReader:
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(source)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
-            f"layer {name!r}: {str(path)!r} is no Parquet file, dataset or recording: {error}"
+            f"layer {name!r}: {shown!r} is no Parquet file, dataset or recording: {error}"
         ) from error
     return pa.RecordBatchReader.from_batches(
         file.schema_arrow, file.iter_batches(batch_size=_BATCH_ROWS)

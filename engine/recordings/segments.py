@@ -213,9 +213,7 @@ class SegmentTable:
             for (start, end), span in zip(ranges, spans, strict=True)
         ]
 
-    def _samples(
-        self, stream: Stream, spans: Sequence[range]
-    ) -> Mapping[int, memoryview]:
+    def _samples(self, stream: Stream, spans: Sequence[range]) -> Mapping[int, memoryview]:
         """The bytes of all samples in some spans."""
         numbers = np.array(sorted(set().union(*spans)), np.int64)
         held: dict[int, memoryview] = {}

@@ -6,14 +6,13 @@ exists once Lance has committed the first version of the samples.
 
 from __future__ import annotations
 
-import shutil
-import uuid
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from ...errors import TableExistsError, TableNotFoundError, UnsupportedError
+from ...errors import TableExistsError, TableNotFoundError
 from ..catalog import SAMPLES, Catalog
+from ..folders import is_remote, remove_folder
 from ..handle import translate_errors
 from .commit import create_store
 from .store import SampleStore
@@ -34,7 +33,7 @@ def create_dataset(catalog: Catalog, project: str, name: str, *, exist_ok: bool)
     uri = samples_uri(catalog, project, name)
     if catalog.has_table(project, name):
         raise TableExistsError(f"{project}.{name} is a table: a dataset needs another name")
-    if "://" not in uri:
+    if not is_remote(uri):
         with translate_errors(f"create of {project}.{name}"):
             Path(uri).parent.mkdir(parents=True, exist_ok=True)
     if not create_store(uri, catalog.storage_options) and not exist_ok:
@@ -54,9 +53,7 @@ def open_samples(catalog: Catalog, project: str, name: str) -> SampleStore:
     try:
         return SampleStore(uri, storage_options=catalog.storage_options)
     except TableNotFoundError as error:
-        offer = ""
-        if "://" not in uri:
-            offer = _near(name, catalog.datasets(project))
+        offer = "" if is_remote(uri) else _near(name, catalog.datasets(project))
         raise TableNotFoundError(
             f"no dataset {project}.{name} in {catalog.root}{offer}"
         ) from error
@@ -70,13 +67,10 @@ def drop_dataset(catalog: Catalog, project: str, name: str) -> None:
     """
     open_samples(catalog, project, name)
     uri = catalog.dataset_uri(project, name)
-    if "://" in uri:
-        raise UnsupportedError(f"{uri}: a dataset in an object store cannot be dropped yet")
-    # One rename takes it away; a crash later leaves a folder that no name finds.
-    dropped = Path(uri).with_name(f".dropped-{uuid.uuid4().hex}")
-    with translate_errors(f"drop of {uri}"):
-        Path(uri).rename(dropped)
-        shutil.rmtree(dropped)
+    if is_remote(uri):
+        # Without versions it is gone, should this end before all of it is removed.
+        remove_folder(f"{uri}/{SAMPLES}/_versions", catalog.storage_options)
+    remove_folder(uri, catalog.storage_options)
 
 
 def _near(name: str, names: Iterable[str]) -> str:

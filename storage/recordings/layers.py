@@ -12,18 +12,18 @@ is seen by nobody.
 from __future__ import annotations
 
 import re
-import shutil
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 
 import lance
 import pyarrow as pa
 
 from ...errors import InputError, NotFoundError, QueryError, StorageError
 from ..catalog import SAMPLES, STORAGE_VERSION
+from ..folders import folder_names, last_written, remove_folder
 from ..handle import StorageOptions, translate_errors
 from ..read import quote
 from .commit import change_layers
@@ -141,15 +141,18 @@ def remove_layer(store: SampleStore, name: str) -> SampleStore:
     return change_layers(store, change)
 
 
-def open_lance_table(path: str) -> pa.RecordBatchReader:
+def open_lance_table(
+    path: str, storage_options: StorageOptions | None = None
+) -> pa.RecordBatchReader:
     """The rows of any Lance dataset.
 
     Raises:
         InputError: There is none at the path.
     """
+    options = dict(storage_options or {}) or None
     try:
         with translate_errors(f"read of {path!r}"):
-            scanner = lance.dataset(path).scanner(
+            scanner = lance.dataset(path, storage_options=options).scanner(
                 batch_size=_BATCH_ROWS, batch_size_bytes=_BATCH_BYTES
             )
             return scanner.to_reader()
@@ -172,10 +175,10 @@ def _folder(store: SampleStore) -> str:
 
 def remove_stale_layers(store: SampleStore) -> None:
     """Remove the rows of layers that are not listed, unless somebody may still read them."""
-    folder = _folder(store)
-    if "://" in folder or not Path(folder).is_dir():
-        return
+    folder, options = _folder(store), store.handle.storage_options
     listed = {said[_PLACE] for said in store.layers.values()}
-    for path in Path(folder).iterdir():
-        if path.name not in listed and time.time() - path.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
+    for name in folder_names(folder, options):
+        place = f"{folder}/{name}"
+        if name not in listed and time.time() - last_written(place, options) > _STALE_SECONDS:
+            with suppress(StorageError):  # somebody else may be at it
+                remove_folder(place, options)

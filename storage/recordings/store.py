@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -244,16 +244,18 @@ class SampleStore:
             for batch in self._scan([INDEX_BLOCK], some, _BLOCKS_AT_ONCE):
                 lists, rows = batch.column(INDEX_BLOCK), batch.column(ROW_ID).to_pylist()
                 numbers = lists.values.to_numpy()
-                for row, (start, end) in zip(rows, pairwise(lists.offsets.to_pylist()), strict=True):
+                for row, (start, end) in zip(
+                    rows, pairwise(lists.offsets.to_pylist()), strict=True
+                ):
                     found[row] = numbers[start:end].tobytes()
         missing = [block.row_id for block in blocks if not found.get(block.row_id)]
         if missing:
-            raise StorageError(f"{self.uri}: no index block in {len(missing)} rows that had one")
+            raise StorageError(
+                f"{self.uri}: no index block in {len(missing)} rows that had one"
+            )
         return [found[block.row_id] for block in blocks]
 
-    def _take_places(
-        self, row_ids: npt.NDArray[np.int64], columns: Sequence[str]
-    ) -> pa.Table:
+    def _take_places(self, row_ids: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         """Some columns of some rows, whose ids ascend.
 
         Rows lie in the order of their ids and none is ever deleted: an id is a place.

@@ -16,6 +16,7 @@ from marey.engine.query import build_query
 from marey.engine.scan import Scan
 from marey.engine.table import Table
 from marey.errors import MareyError
+from marey.expressions.references import aux_used
 
 I64S, U32S = pa.list_(pa.int64()), pa.list_(pa.uint32())
 CLIPS = {1: "closed_gops", 2: "open_gop", 3: "variable_rate"}
@@ -117,7 +118,27 @@ def test_both_ways_agree(data: st.DataObject, db: Marey, clips: Table) -> None:
     assert alone == planned
 
 
-def run(scan: Scan, keys: pa.Table, how: Any) -> object:
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_both_ways_agree_without_keys(data: st.DataObject, db: Marey, clips: Table) -> None:
+    every = {name: made for name, made in outputs(clips).items() if not needs_keys(made)}
+    every["out"] = se.video.read(clips["video"], [0, 47, 3], pixel_format="native")
+    every["beyond"] = se.video.read(clips["video"], [60])
+    names = data.draw(st.lists(st.sampled_from(sorted(every)), min_size=1, unique=True))
+    chosen = {name: every[name] for name in names} | {"key": clips["clip_id"]}
+    limit = data.draw(st.none() | st.integers(0, 5))
+    how = {"on_error": data.draw(st.sampled_from(["raise", "null", "skip"]))}
+    alone = run(db.scan(chosen, limit=limit), None, how)
+    planned = run(db.scan(chosen, where=se.lit(True), limit=limit), None, how)
+    assert alone == planned
+
+
+def needs_keys(made: Any) -> bool:
+    """Whether an output needs a key table."""
+    return isinstance(made, se.Expr) and bool(aux_used([made]))
+
+
+def run(scan: Scan, keys: pa.Table | None, how: Any) -> object:
     try:
         table = scan.to_table(key_table=keys, **how)
     except MareyError as error:

@@ -221,9 +221,9 @@ def test_a_catalog_pickles(catalog: Catalog) -> None:
     assert pickle.loads(pickle.dumps(catalog)).projects() == ["p"]
 
 
-def test_tables_of_an_object_store_open_but_do_not_list() -> None:
+def test_a_store_of_another_kind_is_refused_by_name() -> None:
     remote = Catalog("memory://bucket/prefix")
-    with pytest.raises(UnsupportedError, match="cannot be listed"):
+    with pytest.raises(UnsupportedError, match="memory:// sources are not offered"):
         remote.projects()
     with pytest.raises(TableNotFoundError, match=r"no table p\.t in memory://bucket/prefix"):
         remote.open_table("p", "t")
