@@ -89,7 +89,7 @@ class FramesSlot:
 
     def tasks(self, fetched: Iterator[Fetched]) -> Iterator[Callable[[], None]]:
         """The work of decoding what is fetched, which comes in the order of `ranges`."""
-        self._pixels = pa.allocate_buffer(int(self._offsets[-1]))
+        self._pixels = self._media.allocate(int(self._offsets[-1]))
         pixels = memoryview(self._pixels)
         shares = self._shares
         for clip in self._clips:

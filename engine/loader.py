@@ -146,11 +146,16 @@ class DataLoader:
     def _by_workers(self, progress: Progress) -> Generator[Any, None, None]:
         """The batches, made in processes of our own."""
         context = self._rows.context(self._settings.on_error)
-        with Workers(self._jobs(progress.batches)) as workers:
-            for number in range(progress.batches.all):
+        idle = self._rows.query.idle_workers
+        count = progress.batches.all
+        with Workers(self._jobs(progress.batches), idle) as workers:
+            for number in range(count):
                 made = workers.receive(number % self._settings.num_workers)
                 _count(context, made.counts, made.errors)
                 progress.given += 1
+                # Before the last batch is given: nobody may ask whether there is another.
+                if progress.given == count and self._settings.persistent_workers:
+                    workers.keep()
                 if made.kept:
                     yield made.value
                 del made

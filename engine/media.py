@@ -126,6 +126,10 @@ class Media:
         """What reading from a source costs, for planning."""
         return self._cost_of(source.kind)
 
+    def allocate(self, size: int) -> pa.Buffer:
+        """Memory for frames."""
+        return self._context.allocate(size)
+
     def fetch(self, clips: Sequence[ClipRanges]) -> list[Fetched]:
         """The bytes of many clips, all of them waited for."""
         return list(self.fetch_each(clips))

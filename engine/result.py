@@ -19,6 +19,7 @@ from .loader import DataLoader
 from .loading.chosen import ChosenRows, Lost
 from .loading.in_torch import torch_rank
 from .loading.settings import LoaderSettings
+from .loading.workers import IdleWorkers
 from .metrics import ScanMetrics
 from .progress import LONG_SECONDS, progress
 from .run import Engine
@@ -66,6 +67,11 @@ class Readable(ABC):
     def config(self) -> EngineConfig:
         """The settings of its session."""
         return self._workspace.config
+
+    @property
+    def idle_workers(self) -> IdleWorkers:
+        """Worker processes of loaders that wait for another pass."""
+        return self._workspace.idle_workers
 
     def within(self, config: EngineConfig) -> Self:
         """The same query in a session of other settings."""
@@ -160,6 +166,7 @@ class Readable(ABC):
         world_size: int | None = None,
         even: bool = False,
         num_workers: int = 0,
+        persistent_workers: bool = False,
         prefetch: int = 2,
         drop_last: bool = False,
         transform: Callable[[pa.RecordBatch], Any] | None = None,
@@ -182,6 +189,8 @@ class Readable(ABC):
             even: Whether all shares have as many rows, so that up to `world_size` - 1 rows are
                 left out of the epoch, and as many batches, whatever fails.
             num_workers: Processes, started for each pass, that make the batches; 0: this one.
+            persistent_workers: Whether they stay after a whole pass, for the next loader of
+                this session: starting one takes a second or two.
             prefetch: Batches that each process makes ahead of the one asked for, within the
                 memory budget, which worker processes share.
             drop_last: Whether to leave out a last batch of fewer rows.
@@ -205,6 +214,7 @@ class Readable(ABC):
             world_size=world_size,
             even=even,
             num_workers=num_workers,
+            persistent_workers=persistent_workers,
             prefetch=prefetch,
             drop_last=drop_last,
             on_error=on_error,

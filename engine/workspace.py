@@ -17,7 +17,9 @@ from ..video.decode.pool import DecoderPool
 from .config import EngineConfig
 from .context import QueryContext
 from .failures import OnError
+from .frame_memory import Block, FrameMemory
 from .index_cache import IndexCache
+from .loading.workers import IdleWorkers
 from .recordings.opened import Recordings, StreamsOf
 from .run import Engine
 from .snapshot import Snapshot
@@ -45,6 +47,7 @@ class Workspace:
             decoders=_decoders(config),
         )
         self.recordings = Recordings(self.catalog, config.index_cache_bytes)
+        self.idle_workers = IdleWorkers()
         self._open: dict[tuple[str, str], Dataset] = {}
         self._lock = threading.Lock()
 
@@ -106,18 +109,20 @@ class Workspace:
 
     def context(self, on_error: OnError = "raise", *, epoch: int = 0) -> QueryContext:
         """The state of a new run."""
-        return QueryContext(self.engine.indexes, on_error=on_error, epoch=epoch)
+        memory = FrameMemory(Block, most_bytes=self.config.memory_budget_bytes)
+        return QueryContext(self.engine.indexes, memory.allocate, on_error=on_error, epoch=epoch)
 
     def within(self, config: EngineConfig) -> Workspace:
         """The same tables with other settings, and with caches of their own."""
         return Workspace(self.catalog.root, self._storage_options, config)
 
     def close(self) -> None:
-        """Let go of open tables and waiting decoders; a later use opens them again."""
+        """Let go of open tables, decoders and workers that wait; a later use has others."""
         with self._lock:
             self._open.clear()
         self.recordings.close()
         self.engine.decoders.close()
+        self.idle_workers.close()
 
 
 def _decoders(config: EngineConfig) -> DecoderPool | IsolatedDecoderPool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,9 @@ from ..failures import OnError
 from ..flat import PLACE
 from ..run import Pace, SmallResult
 from .order import Int64s
+
+if TYPE_CHECKING:
+    from .workers import IdleWorkers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,11 @@ class LoadedQuery(Protocol):
     @property
     def schema(self) -> pa.Schema:
         """The columns of the result."""
+        ...
+
+    @property
+    def idle_workers(self) -> IdleWorkers:
+        """Worker processes of its session that wait for another pass."""
         ...
 
     def within(self, config: EngineConfig) -> Self:

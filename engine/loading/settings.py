@@ -36,6 +36,8 @@ class LoaderSettings:
     """Whether shares are of one length, and batches come even if nothing is left of them."""
     num_workers: int
     """Processes that make batches; 0: this one."""
+    persistent_workers: bool
+    """Whether these stay after a whole pass, for another one."""
     prefetch: int
     """Batches that each process makes ahead, within the memory budget."""
     drop_last: bool
@@ -54,7 +56,7 @@ class LoaderSettings:
                 f"rank counts from 0 and must be below world_size, got rank={self.rank} "
                 f"of world_size={self.world_size}"
             )
-        for name in ("shuffle", "drop_last", "even"):
+        for name in ("shuffle", "drop_last", "even", "persistent_workers"):
             if type(getattr(self, name)) is not bool:
                 raise ConfigError(f"{name} must be a bool, got {getattr(self, name)!r}")
 

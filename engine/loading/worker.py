@@ -1,7 +1,7 @@
-"""What a worker process of a loader does: make its batches and send them, one after the other.
+"""What a worker process of a loader does: make batches and send them, one after the other.
 
 It runs ahead of who takes them as far as its share of the memory budget and `prefetch` allow,
-and ends when it has sent its last batch or nobody is there to take one.
+waits for another job when it has sent its last batch, and ends when nobody is there any more.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from typing import Any
 import pyarrow as pa
 
 from ...errors import ConfigError
+from ..frame_memory import FrameMemory
 from .channel import Channel, Gone
 from .chosen import ChosenRows
 from .cut import cut_batches
 from .settings import LoaderSettings
+from .shared import CAN_SHARE, SharedBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,38 +69,48 @@ def transformed(
 
 
 def serve(end: socket.socket) -> None:
-    """Take a job from the other end, and send `Made` for each of its batches."""
+    """Take jobs from the other end, and send `Made` for each batch of theirs."""
     # Ctrl-C reaches every process of a terminal: who started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    channel = Channel(end)
+    memory = FrameMemory(SharedBlock, most_bytes=0) if CAN_SHARE else None
+    channel = Channel(end, memory)
     with suppress(Gone):
-        try:
-            job = channel.receive()
-        except Gone:
-            raise
-        except Exception as error:
-            refused = ConfigError(
-                f"a worker process cannot load the query or its transform: {error} (both "
-                "come from modules that can be imported there)"
-            )
-            _send_failure(channel, refused)
-            return
-        try:
-            for made in _work(job):
-                channel.send(made)
-                del made
-        except Gone:
-            raise
-        except Exception as error:
-            _send_failure(channel, error)
+        while True:
+            _serve_one(channel, memory)
 
 
-def _work(job: Job) -> Iterator[Made]:
+def _serve_one(channel: Channel, memory: FrameMemory[SharedBlock] | None) -> None:
+    try:
+        job = channel.receive()
+    except Gone:
+        raise
+    except Exception as error:
+        refused = ConfigError(
+            f"a worker process cannot load the query or its transform: {error} (both "
+            "come from modules that can be imported there)"
+        )
+        _send_failure(channel, refused)
+        return
+    try:
+        for made in _work(job, memory):
+            channel.send(made)
+            del made
+            channel.wait()
+    except Gone:
+        raise
+    except Exception as error:
+        _send_failure(channel, error)
+
+
+def _work(job: Job, memory: FrameMemory[SharedBlock] | None) -> Iterator[Made]:
     settings, rows = job.settings, job.rows
     context = rows.context(settings.on_error)
+    budget = rows.query.config.memory_budget_bytes
+    if memory is not None:
+        memory.most_bytes = budget
+        context.allocate = memory.allocate
     told, counted = 0, context.metrics.counts()
-    pace = settings.pace(rows.query.config.memory_budget_bytes)
-    with closing(rows.run(context, pace)) as pieces:
+    with closing(rows.run(context, settings.pace(budget))) as pieces:
         for batch in cut_batches(
             pieces, rows.query.schema, rows=len(rows), size=settings.batch_size
         ):
@@ -121,3 +133,4 @@ def _send_failure(channel: Channel, error: Exception) -> None:
         raise
     except Exception:  # it does not pickle
         channel.send(Failed(RuntimeError(f"{type(error).__name__}: {error}"), trace))
+    channel.wait()
