@@ -29,6 +29,7 @@ from ..video.plan import (
     plan_read,
 )
 from .fault import Fault, first_bad_frame
+from .frame_memory import LateBuffer
 from .media import ClipRanges, Fetched, Media, ReadEstimate
 
 _WORTH_A_THREAD_SECONDS = 0.1
@@ -123,7 +124,7 @@ class ClipRead:
             )
 
     def tasks(
-        self, fetched: Sequence[Fetched], pixels: memoryview, shares: int
+        self, fetched: Sequence[Fetched], pixels: LateBuffer, shares: int
     ) -> Iterator[Callable[[], None]]:
         """The work of decoding.
 
@@ -171,7 +172,7 @@ class ClipRead:
         return False
 
     def _decode(
-        self, read: PlannedRead, buffers: Sequence[memoryview], pixels: memoryview
+        self, read: PlannedRead, buffers: Sequence[memoryview], pixels: LateBuffer
     ) -> None:
         """Decode a plan into its places."""
         try:
@@ -180,7 +181,7 @@ class ClipRead:
             for own in self._by_row(read.places):
                 self._decode_alone(own, pixels)
 
-    def _decode_alone(self, places: Places, pixels: memoryview) -> None:
+    def _decode_alone(self, places: Places, pixels: LateBuffer) -> None:
         """Decode what one row wants, and note it if that cannot be done."""
         try:
             self._try_alone(places, pixels)
@@ -189,7 +190,7 @@ class ClipRead:
         except MareyError as error:
             self._fail(places, error, None)
 
-    def _try_alone(self, places: Places, pixels: memoryview) -> None:
+    def _try_alone(self, places: Places, pixels: LateBuffer) -> None:
         """By the cheapest plan, then by the one with the fewest samples."""
         read = self._plan(places)
         try:
@@ -200,7 +201,7 @@ class ClipRead:
                 raise
             self._fetch_and_deliver(least, pixels)
 
-    def _bad_frame(self, places: Places, pixels: memoryview) -> int | None:
+    def _bad_frame(self, places: Places, pixels: LateBuffer) -> int | None:
         """The first frame that one row cannot have; its places are written over."""
         if not self.media.reports_frames:
             return None
@@ -214,7 +215,7 @@ class ClipRead:
 
         return first_bad_frame(np.unique(places.frame), fails)
 
-    def _fetch_and_deliver(self, read: PlannedRead, pixels: memoryview) -> None:
+    def _fetch_and_deliver(self, read: PlannedRead, pixels: LateBuffer) -> None:
         (buffers,) = self.media.fetch([ClipRanges(self.table, self.row, read.plan.ranges)])
         if isinstance(buffers, MareyError):
             raise buffers
@@ -228,14 +229,15 @@ class ClipRead:
         return PlannedRead(replace(read.plan, runs=runs), places)
 
     def _deliver(
-        self, read: PlannedRead, buffers: Sequence[memoryview], pixels: memoryview
+        self, read: PlannedRead, buffers: Sequence[memoryview], pixels: LateBuffer
     ) -> None:
         """Decode each picture into the first place that wants it, and copy it to the others."""
         samples = self.index.frame_sample[read.places.frame]
         carriers, firsts, inverse = np.unique(samples, return_index=True, return_inverse=True)
         offsets = read.places.offset
+        view = pixels.view()
         decoded = {
-            sample: pixels[offset : offset + self.frame_bytes]
+            sample: view[offset : offset + self.frame_bytes]
             for sample, offset in zip(carriers.tolist(), offsets[firsts].tolist(), strict=True)
         }
         self.media.decode(
@@ -245,7 +247,7 @@ class ClipRead:
         for sample, offset in zip(
             samples[again].tolist(), offsets[again].tolist(), strict=True
         ):
-            pixels[offset : offset + self.frame_bytes] = decoded[sample]
+            view[offset : offset + self.frame_bytes] = decoded[sample]
 
     def _by_row(self, places: Places) -> list[Places]:
         return [places.where(places.row == row) for row in np.unique(places.row)]

@@ -69,18 +69,13 @@ class QueryContext:
     """Shared by the functions in the plan, the readers below it and the work above it."""
 
     def __init__(
-        self,
-        indexes: IndexCache,
-        allocate: Callable[[int], pa.Buffer],
-        *,
-        on_error: OnError = "raise",
-        epoch: int = 0,
+        self, indexes: IndexCache, *, on_error: OnError = "raise", epoch: int = 0
     ) -> None:
         self.on_error: OnError = on_error
         self.epoch = epoch
         """Which epoch of training this is, for what is drawn by chance."""
-        self.allocate = allocate
-        """Gives memory for the frames of a batch: so many bytes."""
+        self.allocate: Callable[[int], pa.Buffer] | None = None
+        """Gives memory for so many bytes of frames; None: the run has its own."""
         self.metrics = ScanMetrics()
         self.stop = Stop()
         self.raised: BaseException | None = None
@@ -96,9 +91,7 @@ class QueryContext:
 
     def again(self) -> QueryContext:
         """A context for another run over the same handles."""
-        other = QueryContext(
-            self._indexes, self.allocate, on_error=self.on_error, epoch=self.epoch
-        )
+        other = QueryContext(self._indexes, on_error=self.on_error, epoch=self.epoch)
         other._columns = list(self._columns)
         return other
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
+
+Bytes: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
 LEAST_BYTES = 1 << 20
 """Less comes from Arrow's own pool, which is good at it."""
@@ -30,9 +32,9 @@ class Block:
         self.size = size
         """How many bytes."""
         self._memory = self._take()
-        self._lent: weakref.ref[np.ndarray[tuple[int], np.dtype[np.uint8]]] | None = None
+        self._lent: weakref.ref[Bytes] | None = None
 
-    def _take(self) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    def _take(self) -> Bytes:
         pool = pa.system_memory_pool()
         return np.frombuffer(pa.allocate_buffer(self.size, memory_pool=pool), np.uint8)
 
@@ -42,7 +44,7 @@ class Block:
         return self._lent is None or self._lent() is None
 
     def lend(self, size: int) -> pa.Buffer:
-        """Its first bytes; they are held until the buffer and all that is made of it are gone."""
+        """Its first bytes: held until the buffer and all that is made of it are gone."""
         view = self._memory[:size]
         self._lent = weakref.ref(view)
         return pa.py_buffer(view)
@@ -91,6 +93,29 @@ class FrameMemory(Generic[BlockT]):
                 break
             self.blocks.remove(block)
             excess -= block.size
+
+
+class LateBuffer:
+    """Memory that is taken when it is first asked for: windows that wait for a decoder, whose
+    media is fetched already, have none.
+    """
+
+    def __init__(self, allocate: Callable[[int], pa.Buffer], size: int) -> None:
+        self._allocate = allocate
+        self._size = size
+        self._buffer: pa.Buffer | None = None
+        self._lock = threading.Lock()
+
+    def buffer(self) -> pa.Buffer:
+        """The memory."""
+        with self._lock:
+            if self._buffer is None:
+                self._buffer = self._allocate(self._size)
+            return self._buffer
+
+    def view(self) -> memoryview:
+        """The same, to write to."""
+        return memoryview(self.buffer()).cast("B")
 
 
 def rounded(size: int) -> int:

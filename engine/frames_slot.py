@@ -15,6 +15,7 @@ from ..video.decode.frame import OutputShape, PixelOutput
 from .assemble import Moments, frame_offsets, frames_array
 from .clip_read import ClipRead, Places
 from .fault import Fault
+from .frame_memory import LateBuffer
 from .index_cache import index_bytes, part_bytes
 from .media import ClipRanges, Fetched, Media, ReadEstimate
 from .wanted import WantedFrames
@@ -40,7 +41,7 @@ class FramesSlot:
         self._moments = Moments(self.frame_count)
         self._unread: dict[int, Fault] = {}
         self._clips = [clip for group in _groups(rows) for clip in self._clip_reads(group)]
-        self._pixels = pa.py_buffer(b"")
+        self._pixels = LateBuffer(media.allocate, int(self._offsets[-1]))
         for clip in self._clips:
             clip.plan()
 
@@ -89,18 +90,16 @@ class FramesSlot:
 
     def tasks(self, fetched: Iterator[Fetched]) -> Iterator[Callable[[], None]]:
         """The work of decoding what is fetched, which comes in the order of `ranges`."""
-        self._pixels = self._media.allocate(int(self._offsets[-1]))
-        pixels = memoryview(self._pixels)
         shares = self._shares
         for clip in self._clips:
-            yield from clip.tasks(list(islice(fetched, len(clip.reads))), pixels, shares)
+            yield from clip.tasks(list(islice(fetched, len(clip.reads))), self._pixels, shares)
 
     def column(self, failed: Collection[int]) -> pa.Array:
         """The finished column; rows that failed are null."""
         return frames_array(
             self._rows,
             self._offsets,
-            self._pixels,
+            self._pixels.buffer(),
             moments=self._moments,
             failed=failed,
             dtype=self._dtype,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeVar
 
+import pyarrow as pa
+
 from ..errors import MareyError
 from ..storage.addresses import Source, SourceKind
 from ..storage.blobs import Sent
@@ -104,10 +106,13 @@ class Media:
         *,
         cost_of: Callable[[SourceKind], SourceCost],
         decode_threads: int,
+        allocate: Callable[[int], pa.Buffer],
     ) -> None:
         self._context = context
         self._decoders = decoders
         self._cost_of = cost_of
+        self.allocate = allocate
+        """Gives memory for so many bytes of frames."""
         self.decode_threads = decode_threads
         """How many threads will decode."""
 
@@ -125,10 +130,6 @@ class Media:
     def cost(self, source: Source) -> SourceCost:
         """What reading from a source costs, for planning."""
         return self._cost_of(source.kind)
-
-    def allocate(self, size: int) -> pa.Buffer:
-        """Memory for frames."""
-        return self._context.allocate(size)
 
     def fetch(self, clips: Sequence[ClipRanges]) -> list[Fetched]:
         """The bytes of many clips, all of them waited for."""

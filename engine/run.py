@@ -13,6 +13,7 @@ from ..video.decode.pool import DecoderPool
 from .config import EngineConfig
 from .context import QueryContext
 from .execute import run_jobs
+from .frame_memory import Block, FrameMemory
 from .index_cache import IndexCache
 from .media import Media
 from .requests import find_slots, finished_schema
@@ -108,6 +109,7 @@ def plan_windows(
 
 
 def _kit(result: SmallResult, engine: Engine, context: QueryContext) -> Kit:
+    memory = FrameMemory(Block, most_bytes=engine.config.memory_budget_bytes)
     return Kit(
         slots=find_slots(result.schema),
         schema=result.finished_schema,
@@ -117,6 +119,7 @@ def _kit(result: SmallResult, engine: Engine, context: QueryContext) -> Kit:
             engine.decoders,
             cost_of=engine.config.cost,
             decode_threads=engine.config.decode_threads,
+            allocate=context.allocate or memory.allocate,
         ),
         context=context,
     )

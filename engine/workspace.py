@@ -17,7 +17,6 @@ from ..video.decode.pool import DecoderPool
 from .config import EngineConfig
 from .context import QueryContext
 from .failures import OnError
-from .frame_memory import Block, FrameMemory
 from .index_cache import IndexCache
 from .loading.workers import IdleWorkers
 from .recordings.opened import Recordings, StreamsOf
@@ -109,12 +108,17 @@ class Workspace:
 
     def context(self, on_error: OnError = "raise", *, epoch: int = 0) -> QueryContext:
         """The state of a new run."""
-        memory = FrameMemory(Block, most_bytes=self.config.memory_budget_bytes)
-        return QueryContext(self.engine.indexes, memory.allocate, on_error=on_error, epoch=epoch)
+        return QueryContext(self.engine.indexes, on_error=on_error, epoch=epoch)
 
     def within(self, config: EngineConfig) -> Workspace:
         """The same tables with other settings, and with caches of their own."""
         return Workspace(self.catalog.root, self._storage_options, config)
+
+    def adopt(self, engine: Engine | None) -> Engine:
+        """Use the caches of an earlier session if its settings are the same; those in use."""
+        if engine is not None and engine.config == self.config:
+            self.engine = engine
+        return self.engine
 
     def close(self) -> None:
         """Let go of open tables, decoders and workers that wait; a later use has others."""

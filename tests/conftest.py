@@ -16,6 +16,7 @@ from pathlib import Path
 import av
 import hypothesis
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from marey.video.clips import RECIPES, make_clip
@@ -126,6 +127,12 @@ def full_decode() -> Callable[[bytes], list[TrueFrame]]:
 def full_demux() -> Callable[[bytes], Samples]:
     """The coded samples of any file."""
     return demux
+
+
+@pytest.fixture
+def allocated() -> Callable[[], int]:
+    """How many bytes Arrow holds, those of frames included."""
+    return lambda: pa.total_allocated_bytes() + pa.system_memory_pool().bytes_allocated()
 
 
 @pytest.fixture

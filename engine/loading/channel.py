@@ -82,8 +82,8 @@ class Channel:
             if lent.new:
                 files = [block.file for block in lent.new]
                 message = message[socket.send_fds(self._end, [message], files) :]
-                for block in lent.new:
-                    block.close()
+                for new in lent.new:
+                    new.close()
             self._end.sendall(message)
             for view, place in zip(raw, lent.places, strict=True):
                 if place is None:

@@ -1,11 +1,11 @@
-"""Memory that a worker process and its owner both have: frames go from one to the other in place.
+"""Memory that a worker process and its owner both have: frames go over without a copy.
 
 ::
 
-    worker    FrameMemory of SharedBlocks      decodes into them, says where in which they lie
-    owner     Borrowed                         maps each once, and marks it when it has let go
+    worker    FrameMemory of SharedBlocks    decodes into them, says where in which they lie
+    owner     Borrowed                       maps each once, marks it when it has let go
 
-    block   | mark, 4096 bytes | bytes of a batch ... |      1: the owner holds it, 0: it is free
+    block   | mark, 4096 bytes | bytes of a batch ... |     1: the owner holds it, 0: it is free
 
 A block is a file without a name (memfd): it is gone with the last process that has it mapped,
 however that ends. Its mark is written by one side at a time: by the worker when it hands the
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from ..frame_memory import LEAST_BYTES, Block, FrameMemory
+from ..frame_memory import LEAST_BYTES, Block, Bytes, FrameMemory
 
 CAN_SHARE = hasattr(os, "memfd_create")
 """Whether there are such files here: Linux has them."""
@@ -52,13 +52,14 @@ class SharedBlock(Block):
         self.number = -1
         """By which both processes know it, once the other has it."""
 
-    def _take(self) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    def _take(self) -> Bytes:
         os.ftruncate(self.file, _HEADER + self.size)
         self._map = mmap.mmap(self.file, _HEADER + self.size)
         return np.frombuffer(self._map, np.uint8, offset=_HEADER)
 
     @property
     def is_free(self) -> bool:
+        """Whether neither process holds it."""
         return not self.is_handed_over and super().is_free
 
     @property
@@ -112,54 +113,43 @@ class Lender:
 
     def __init__(self, memory: FrameMemory[SharedBlock]) -> None:
         self._memory = memory
-        self._known: dict[int, SharedBlock] = {}
+        self._known: dict[int, weakref.ref[SharedBlock]] = {}
         self._count = 0
 
     def pack(self, buffers: Sequence[memoryview]) -> Parcel:
         """Hand over what lies in blocks, and copy into one what is large and does not."""
         parcel = Parcel([None] * len(buffers))
-        blocks = tuple(self._memory.blocks)
-        kept = set(map(id, blocks))
-        for number in [n for n, block in self._known.items() if id(block) not in kept]:
+        parcel.gone += [number for number, block in self._known.items() if block() is None]
+        for number in parcel.gone:
             del self._known[number]
-            parcel.gone.append(number)
-        views = {
-            at: np.frombuffer(view, np.uint8)
-            for at, view in enumerate(buffers)
-            if view.nbytes >= _WORTH_BYTES
-        }
         # A block that was handed over before has its mark for that: bytes in it are copied.
-        free = [block for block in blocks if not block.is_handed_over]
-        left = []
-        for at, view in views.items():
-            address = view.ctypes.data
-            for block in free:
-                if (offset := block.offset(address)) is not None:
-                    self._put(parcel, at, block, offset)
-                    break
+        lent = [block for block in tuple(self._memory.blocks) if not block.is_handed_over]
+        others: dict[int, Bytes] = {}
+        for at, buffer in enumerate(buffers):
+            if buffer.nbytes < _WORTH_BYTES:
+                continue
+            view = np.frombuffer(buffer, np.uint8)
+            found = _find(lent, view)
+            if found is None:
+                others[at] = view
             else:
-                left.append(at)
-        self._copy(parcel, {at: views[at] for at in left})
+                self._put(parcel, at, *found)
+        self._copy(parcel, others)
         return parcel
 
-    def _copy(
-        self, parcel: Parcel, views: dict[int, np.ndarray[tuple[int], np.dtype[np.uint8]]]
-    ) -> None:
+    def _copy(self, parcel: Parcel, views: dict[int, Bytes]) -> None:
         sizes = [-(-view.nbytes // _ALIGNMENT) * _ALIGNMENT for view in views.values()]
         if sum(sizes) < LEAST_BYTES:
             return
         target = np.frombuffer(self._memory.allocate(sum(sizes)), np.uint8)
-        address = target.ctypes.data
-        for block in tuple(self._memory.blocks):
-            start = block.offset(address)
-            if start is not None:
-                break
-        else:
+        found = _find(tuple(self._memory.blocks), target)
+        if found is None:
             return
+        block, offset = found
         begin = 0
         for (at, view), size in zip(views.items(), sizes, strict=True):
             target[begin : begin + view.nbytes] = view
-            self._put(parcel, at, block, start + begin)
+            self._put(parcel, at, block, offset + begin)
             begin += size
 
     def _put(self, parcel: Parcel, at: int, block: SharedBlock, offset: int) -> None:
@@ -168,10 +158,20 @@ class Lender:
                 return
             block.number = self._count
             self._count += 1
-            self._known[block.number] = block
+            self._known[block.number] = weakref.ref(block)
             parcel.new.append(block)
         block.hand_over()
         parcel.places[at] = Place(block.number, offset)
+
+
+def _find(blocks: Sequence[SharedBlock], view: Bytes) -> tuple[SharedBlock, int] | None:
+    """The block that some bytes lie in, and where."""
+    address = view.ctypes.data
+    for block in blocks:
+        offset = block.offset(address)
+        if offset is not None:
+            return block, offset
+    return None
 
 
 class Borrowed:
@@ -191,9 +191,11 @@ class Borrowed:
         """A block is not used any more; what lies in it stays for those who hold it."""
         del self._maps[number]
 
-    def unpack(self, places: Sequence[Place | None], sizes: Sequence[int]) -> list[pa.Buffer | None]:
+    def unpack(
+        self, places: Sequence[Place | None], sizes: Sequence[int]
+    ) -> list[pa.Buffer | None]:
         """The buffers of one message; its blocks are free when all in them have been let go."""
-        holders: dict[int, np.ndarray[tuple[int], np.dtype[np.uint8]]] = {}
+        holders: dict[int, Bytes] = {}
         buffers: list[pa.Buffer | None] = []
         for place, size in zip(places, sizes, strict=True):
             if place is None:
@@ -206,7 +208,7 @@ class Borrowed:
         return buffers
 
 
-def _holder(block: mmap.mmap) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+def _holder(block: mmap.mmap) -> Bytes:
     """A view of a block, on which all that is made of it hangs."""
     view = np.frombuffer(block, np.uint8, offset=_HEADER)
     weakref.finalize(view, _let_go, block, os.getpid()).atexit = False

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from ...errors import ConfigError
 from ..frame_memory import FrameMemory
+from ..run import Engine
 from .channel import Channel, Gone
 from .chosen import ChosenRows
 from .cut import cut_batches
@@ -72,65 +73,73 @@ def serve(end: socket.socket) -> None:
     """Take jobs from the other end, and send `Made` for each batch of theirs."""
     # Ctrl-C reaches every process of a terminal: who started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    memory = FrameMemory(SharedBlock, most_bytes=0) if CAN_SHARE else None
-    channel = Channel(end, memory)
+    server = _Server(end)
     with suppress(Gone):
         while True:
-            _serve_one(channel, memory)
+            server.serve_one()
 
 
-def _serve_one(channel: Channel, memory: FrameMemory[SharedBlock] | None) -> None:
-    try:
-        job = channel.receive()
-    except Gone:
-        raise
-    except Exception as error:
-        refused = ConfigError(
-            f"a worker process cannot load the query or its transform: {error} (both "
-            "come from modules that can be imported there)"
-        )
-        _send_failure(channel, refused)
-        return
-    try:
-        for made in _work(job, memory):
-            channel.send(made)
-            del made
-            channel.wait()
-    except Gone:
-        raise
-    except Exception as error:
-        _send_failure(channel, error)
+class _Server:
+    """What a worker keeps from one job to the next."""
 
+    def __init__(self, end: socket.socket) -> None:
+        self._memory = FrameMemory(SharedBlock, most_bytes=0) if CAN_SHARE else None
+        self._channel = Channel(end, self._memory)
+        self._engine: Engine | None = None
 
-def _work(job: Job, memory: FrameMemory[SharedBlock] | None) -> Iterator[Made]:
-    settings, rows = job.settings, job.rows
-    context = rows.context(settings.on_error)
-    budget = rows.query.config.memory_budget_bytes
-    if memory is not None:
-        memory.most_bytes = budget
-        context.allocate = memory.allocate
-    told, counted = 0, context.metrics.counts()
-    with closing(rows.run(context, settings.pace(budget))) as pieces:
-        for batch in cut_batches(
-            pieces, rows.query.schema, rows=len(rows), size=settings.batch_size
-        ):
-            kept = settings.keeps(batch)
-            value = transformed(batch, job.transform) if kept else None
-            counts, failures = context.metrics.counts(), len(context.failures)
-            grown = {name: counts[name] - counted[name] for name in counts}
-            errors = rows.query.run_errors(context, told) if failures > told else None
-            told, counted = failures, counts
-            del batch
-            yield Made(kept, value, grown, errors)
-            del value
+    def serve_one(self) -> None:
+        """Do one job."""
+        try:
+            job = self._channel.receive()
+        except Gone:
+            raise
+        except Exception as error:
+            refused = ConfigError(
+                f"a worker process cannot load the query or its transform: {error} (both "
+                "come from modules that can be imported there)"
+            )
+            self._send_failure(refused)
+            return
+        try:
+            for made in self._make(job):
+                self._channel.send(made)
+                del made
+                self._channel.wait()
+        except Gone:
+            raise
+        except Exception as error:
+            self._send_failure(error)
 
+    def _make(self, job: Job) -> Iterator[Made]:
+        settings, rows = job.settings, job.rows
+        self._engine = rows.query.adopt(self._engine)
+        context = rows.context(settings.on_error)
+        budget = rows.query.config.memory_budget_bytes
+        if self._memory is not None:
+            self._memory.most_bytes = budget
+            context.allocate = self._memory.allocate
+        told, counted = 0, context.metrics.counts()
+        with closing(rows.run(context, settings.pace(budget))) as pieces:
+            for batch in cut_batches(
+                pieces, rows.query.schema, rows=len(rows), size=settings.batch_size
+            ):
+                kept = settings.keeps(batch)
+                value = transformed(batch, job.transform) if kept else None
+                counts, failures = context.metrics.counts(), len(context.failures)
+                grown = {name: counts[name] - counted[name] for name in counts}
+                errors = rows.query.run_errors(context, told) if failures > told else None
+                told, counted = failures, counts
+                del batch
+                yield Made(kept, value, grown, errors)
+                del value
 
-def _send_failure(channel: Channel, error: Exception) -> None:
-    trace = "".join(traceback.format_exception(error))
-    try:
-        channel.send(Failed(error, trace))
-    except Gone:
-        raise
-    except Exception:  # it does not pickle
-        channel.send(Failed(RuntimeError(f"{type(error).__name__}: {error}"), trace))
-    channel.wait()
+    def _send_failure(self, error: Exception) -> None:
+        trace = "".join(traceback.format_exception(error))
+        try:
+            self._channel.send(Failed(error, trace))
+        except Gone:
+            raise
+        except Exception:  # it does not pickle
+            told = RuntimeError(f"{type(error).__name__}: {error}")
+            self._channel.send(Failed(told, trace))
+        self._channel.wait()

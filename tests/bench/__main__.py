@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from . import (
     closures,
+    epoch,
     indexing,
     large,
     long,
@@ -23,6 +24,7 @@ from .options import Options
 
 BENCHES: Mapping[str, Callable[[Options], None]] = {
     "closures": closures.report,
+    "epoch": epoch.report,
     "indexing": indexing.report,
     "large": large.report,
     "long": long.report,

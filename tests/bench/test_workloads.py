@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from marey.tests.bench import epoch
 from marey.tests.bench.engines.process import EngineFailed, EngineProcess, Spent
 from marey.tests.bench.workloads import CASES, Measured, tables
 from marey.video.clips import RECIPES, make_clip
@@ -77,3 +78,13 @@ def test_ratios_are_of_the_same_repeat() -> None:
     assert cpu == [[case.title, "2000.0", "2.00"]]
     assert read == [[case.title, "0", "0", "1"]]
     assert peak == [[case.title, "2", "2"]]
+
+
+def test_an_epoch_is_measured_by_two_processes_of_each(clip_path: Path) -> None:
+    paths = [str(clip_path.with_name(f"{at}.mp4")) for at in range(3)]
+    for path in paths:
+        Path(path).write_bytes(clip_path.read_bytes())
+    found = epoch.measure(paths, frames=48, repeats=1, engines=("limit", "loader"))
+    assert not found.absent
+    assert all(spent.cpu > 0 for own in found.spent.values() for spent in own)
+    assert [row[0].split(":")[0] for row in epoch.rows(found)] == ["limit", "loader"]

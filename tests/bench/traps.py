@@ -84,7 +84,8 @@ def _true_frames(path: str) -> npt.NDArray[np.int32]:
 
 def measure(names: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
     """The engines that are installed, and a row of their answers for each clip."""
-    asked = [name for name in names or ENGINES if name != "limit"]
+    usual = [name for name, engine in ENGINES.items() if not engine.is_loader]
+    asked = [name for name in names or usual if name != "limit"]
     processes = dict(start_engines(asked, {}))
     rows = []
     try:

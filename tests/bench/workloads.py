@@ -104,6 +104,8 @@ CASES = (
 )
 """All that is measured."""
 
+_USUAL = tuple(name for name, engine in ENGINES.items() if not engine.is_loader)
+
 
 @dataclass(slots=True)
 class Measured:
@@ -154,7 +156,7 @@ def measure(
 ) -> Measured:
     """Run cases on engines; those that are not installed are left out."""
     found = Measured()
-    processes = dict(start_engines(engines or tuple(ENGINES), found.absent))
+    processes = dict(start_engines(engines or _USUAL, found.absent))
     found.versions = {name: process.version for name, process in processes.items()}
     try:
         for case in cases:

@@ -26,7 +26,7 @@ class Spent:
     """What one call cost."""
 
     cpu: float
-    """Seconds, of all threads."""
+    """Seconds, of all threads, and of worker processes that are still there."""
     wall: float
     """Seconds."""
     read: int
@@ -70,7 +70,16 @@ class EngineProcess:
 
     def read(self, items: Sequence[Item], size: Size | None) -> Spent:
         """Read all items and say what it cost."""
-        return Spent(**self._ask({"do": "read", "items": items, "size": size, "keep": ""}, 300))
+        self.begin(items, size)
+        return self.spent()
+
+    def begin(self, items: Sequence[Item], size: Size | None) -> None:
+        """Begin to read all items."""
+        self._send({"do": "read", "items": items, "size": size, "keep": ""})
+
+    def spent(self) -> Spent:
+        """Wait until all is read, and say what it cost."""
+        return Spent(**self._answer(300))
 
     def keep(self, item: Item, path: str) -> None:
         """Write an item's frames to a file of numpy's."""
@@ -89,13 +98,16 @@ class EngineProcess:
         self._process.stdout.close()
 
     def _ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        self._send(request)
+        return self._answer(seconds)
+
+    def _send(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except OSError as error:
             raise EngineFailed(f"{self.name} is gone") from error
-        return self._answer(seconds)
 
     def _answer(self, seconds: float) -> dict[str, Any]:
         stdout = self._process.stdout

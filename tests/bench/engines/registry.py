@@ -45,12 +45,15 @@ class Registered:
     """It runs in the peers' environment, if that was made."""
     what: str
     """In a few words."""
+    is_loader: bool = False
+    """It has worker processes of its own, and takes part in epochs alone."""
 
 
 ENGINES: Mapping[str, Registered] = MappingProxyType(
     {
         "limit": Registered("limit", False, "the decoder alone, fed the fewest whole packets"),
         "marey": Registered("table", False, "a scan with a key table"),
+        "loader": Registered("loader", False, "a data loader with two workers", is_loader=True),
         "pyav": Registered("pyav_seek", False, "PyAV: seek, decode, convert"),
         "opencv": Registered("opencv", True, "VideoCapture, CAP_PROP_POS_FRAMES"),
         "decord": Registered("decord2", True, "VideoReader.get_batch"),

@@ -13,6 +13,7 @@ import pyarrow as pa
 import marey
 from marey import Marey
 from marey import expressions as se
+from marey.engine.scan import Scan
 
 from .registry import Frames, Size
 
@@ -43,17 +44,8 @@ class Reader:
     def read(
         self, items: Iterable[tuple[str, list[int]]], size: Size | None
     ) -> Iterator[Frames]:
-        items = list(items)
-        scaled = {} if size is None else {"width": size[0], "height": size[1]}
-        frames = se.video.read(self._clips["video"], se.aux("frames", _FRAME_LIST), **scaled)
-        scan = self._db.scan({"frames": frames})
-        keys = pa.table(
-            {
-                "clip_id": pa.array([self._ids[path] for path, _ in items], pa.int64()),
-                "frames": pa.array([wanted for _, wanted in items], _FRAME_LIST),
-            }
-        )
-        for batch in scan.to_record_batches(key_table=keys):
+        scan = self.scan(size)
+        for batch in scan.to_record_batches(key_table=self.keys(list(items))):
             column = batch.column("frames")
             for row in range(len(column)):
                 yield np.asarray(marey.to_numpy(column[row]))
@@ -63,6 +55,21 @@ class Reader:
             "samples": metrics.samples_decoded,
             "requests": metrics.range_requests,
         }
+
+    def scan(self, size: Size | None) -> Scan:
+        """Frames by number."""
+        scaled = {} if size is None else {"width": size[0], "height": size[1]}
+        frames = se.video.read(self._clips["video"], se.aux("frames", _FRAME_LIST), **scaled)
+        return self._db.scan({"frames": frames})
+
+    def keys(self, items: Sequence[tuple[str, list[int]]]) -> pa.Table:
+        """Which clips, and which of their frames."""
+        return pa.table(
+            {
+                "clip_id": pa.array([self._ids[path] for path, _ in items], pa.int64()),
+                "frames": pa.array([wanted for _, wanted in items], _FRAME_LIST),
+            }
+        )
 
     def notes(self) -> Mapping[str, float]:
         return self._notes

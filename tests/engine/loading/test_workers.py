@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -11,9 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+import marey
 from marey import Marey
 from marey import expressions as se
 from marey.engine.loader import DataLoader
@@ -181,3 +184,66 @@ def test_a_forked_process_is_refused(read: Readable) -> None:
     loader = read.to_data_loader(batch_size=2, key_table=some_keys())
     list(loader)
     assert in_a_fork(loader).startswith(f"{UnsupportedError.__name__}: this process was forked")
+
+
+def test_workers_stay_for_the_next_loader_of_the_session(db: Marey, table: Table) -> None:
+    with Marey(db.root) as own:
+        clips = own.project("p").table("t")
+        read = own.scan({"k": clips["k"], "f": se.video.read(clips["video"], [0, 5])})
+        options: dict[str, Any] = {"batch_size": 2, "shuffle": True, "persistent_workers": True}
+        for epoch in range(3):
+            expected = list(read.to_data_loader(**options, epoch=epoch))
+            loader = read.to_data_loader(**options, epoch=epoch, num_workers=2)
+            assert list(loader) == expected
+            if not epoch:
+                kept = children()
+                assert len(kept) == 2
+            assert children() == kept
+        sql = own.sql("SELECT k FROM p.t ORDER BY k")
+        assert sum(map(len, sql.to_data_loader(num_workers=1, persistent_workers=True))) == ROWS
+        assert children() == kept
+
+        # Who takes as many batches as there are does not ask for one more.
+        passing = iter(loader)
+        assert sum(len(next(passing)) for _ in range(len(loader))) == ROWS
+        passing.close()
+        assert children() == kept
+
+        # One that was ended meanwhile is replaced.
+        ended = int(kept.pop())
+        os.kill(ended, signal.SIGKILL)
+        os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT)
+        assert list(loader) == expected
+        assert len(children()) == 2
+        assert kept < children()
+
+        passing = iter(loader)
+        next(passing)
+        passing.close()
+        assert not children()
+        list(loader)
+        assert len(children()) == 2
+    assert not children()
+
+
+def test_workers_that_stay_end_with_their_session(db: Marey) -> None:
+    own = Marey(db.root)
+    query = own.sql("SELECT k FROM p.t")
+    list(query.to_data_loader(num_workers=1, persistent_workers=True))
+    assert children()
+    del own, query
+    gc.collect()
+    assert not children()
+
+
+def test_batches_outlive_the_workers_that_made_them(read: Readable) -> None:
+    options: dict[str, Any] = {"batch_size": 1, "transform": enlarged}
+    expected = list(read.to_data_loader(key_table=some_keys(), **options))
+    found = list(read.to_data_loader(key_table=some_keys(), num_workers=1, **options))
+    assert not children()
+    assert all((own == other).all() for own, other in zip(found, expected, strict=True))
+
+
+def enlarged(batch: pa.RecordBatch) -> np.ndarray:
+    """The frames of a batch, large enough to go through shared memory."""
+    return np.tile(marey.to_numpy(batch["f"]).ravel(), 4000)
