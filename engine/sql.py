@@ -15,6 +15,7 @@ from datafusion.plan import LogicalPlan
 from ..errors import (
     FunctionNotFoundError,
     MareyError,
+    NotFoundError,
     QueryError,
     TableNotFoundError,
     UnsupportedError,
@@ -34,7 +35,7 @@ from .planning import BATCH_ROWS, VIDEO_BATCH_ROWS, cause, new_session, stream
 from .requests import finished_schema
 from .result import Readable
 from .run import SmallResult, finish_batches
-from .sql_tables import SqlTables, spelt_otherwise, video_columns
+from .sql_tables import SqlTables, find_streams, named_videos, spelt_otherwise
 from .sql_uses import hidden_queries, refuse_use_of_frames
 from .started import Started
 from .workspace import Workspace
@@ -62,8 +63,8 @@ class SqlQuery(Readable):
             UnsupportedError: It looks into what is made after it has run.
         """
         super().__init__(workspace)
-        videos = video_columns(workspace, text)
-        self._sql = rewrite_sql(text, videos)
+        videos = named_videos(workspace, text)
+        self._sql = rewrite_sql(text, videos.columns, timed=videos.timed)
         require_query(text)
         context = workspace.context()
         session = self._session(context)
@@ -72,7 +73,7 @@ class SqlQuery(Readable):
         except QueryError as error:
             if not finds_single_time(str(error.__cause__)):
                 raise
-            self._sql = rewrite_sql(text, videos, single_times=True)
+            self._sql = rewrite_sql(text, videos.columns, timed=videos.timed, single_times=True)
             planned = self._plan(session, context)
         if context.has_videos:
             self._refuse_uses(planned, session, context)
@@ -188,10 +189,14 @@ class SqlQuery(Readable):
             return TableNotFoundError(f"no table {table!r}: name tables as project.table")
         project, _, table = name.rpartition(".")
         try:
+            if "/" in table:
+                find_streams(self._workspace, project, table)
             spelt = spelt_otherwise(self._workspace, project, table)
             if spelt is not None:
                 return TableNotFoundError(f"no table {name!r}; there is {spelt}")
             self._workspace.newest(project, table)
+        except NotFoundError as error:
+            return TableNotFoundError(str(error))
         except MareyError as error:
             return error
         return TableNotFoundError(f"no table {name!r}")

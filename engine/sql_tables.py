@@ -1,22 +1,30 @@
-"""The tables that SQL can name: `project.table`, opened when a query names them."""
+"""What SQL can name as a table, opened when a query names it.
+
+===========================  ==============================================================
+`project.table`              a table
+`project.dataset`            the samples of a dataset of recordings, with its layers
+`project."dataset/camera"`   the streams of its entity `/camera`: a row a segment
+===========================  ==============================================================
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
 from datafusion.catalog import CatalogProvider, SchemaProvider
 from datafusion.catalog import Table as PlanTable
 
-from ..errors import InputError, TableNotFoundError
-from ..expressions.dtypes import is_video
+from ..errors import InputError, NotFoundError, TableNotFoundError
+from ..expressions.dtypes import is_stream, is_video
 from ..expressions.sql_tokens import TokenText, ascii_lower
-from ..storage.dataset import Dataset
 from ..storage.recordings.store import SampleStore
 from .context import QueryContext
 from .provider import StoredTable
 from .recordings.view import DatasetView
+from .snapshot import Snapshot
 from .workspace import Workspace
 
 T = TypeVar("T")
@@ -54,13 +62,13 @@ class SqlTables(CatalogProvider):
         return self._kept(lambda: {*catalog.tables(project), *catalog.datasets(project)})
 
     def open(self, project: str, name: str) -> StoredTable | None:
-        """A table at its newest version, None where there is none."""
+        """A table, or the streams of an entity, at the newest version; None for neither."""
         if (project, name) not in self._opened:
-            dataset = self._kept(lambda: find_table(self._workspace, project, name))
-            if dataset is None:
+            found = self._kept(lambda: find_videos(self._workspace, project, name))
+            if found is None:
                 return None
             self._opened[project, name] = StoredTable(
-                dataset.at(dataset.version),
+                found,
                 self._context,
                 label=f"{project}.{name}",
                 batch_rows=self._batch_rows,
@@ -108,12 +116,32 @@ class _ProjectTables(SchemaProvider):
         return self.table(name) is not None
 
 
-def find_table(workspace: Workspace, project: str, name: str) -> Dataset | None:
-    """A table at its newest version, None where there is none or the name cannot be one."""
+def find_videos(workspace: Workspace, project: str, name: str) -> Snapshot | None:
+    """What a name stands for that can have videos, None where it stands for no such thing.
+
+    `clips` is a table, `drive/camera` the entity `/camera` of the dataset `drive`: a row for
+    each of its segments. Times are those of the dataset's first timeline.
+    """
     try:
-        return workspace.newest(project, name)
-    except (TableNotFoundError, InputError):
+        if "/" in name:
+            return find_streams(workspace, project, name)
+        dataset = workspace.newest(project, name)
+        return dataset.at(dataset.version)
+    except (NotFoundError, InputError):
         return None
+
+
+def find_streams(workspace: Workspace, project: str, name: str) -> Snapshot:
+    """The streams of an entity of a dataset of recordings.
+
+    Raises:
+        NotFoundError: There are none; the message offers near names.
+    """
+    dataset, _, entity = name.partition("/")
+    recordings = workspace.recordings
+    store = recordings.newest(project, dataset)
+    streams = recordings.streams_of(store, f"{project}.{dataset}", f"/{entity}", None)
+    return recordings.segments(project, dataset, streams)
 
 
 def _plan_table(view: DatasetView) -> PlanTable:
@@ -135,7 +163,7 @@ def spelt_otherwise(workspace: Workspace, project: str, name: str) -> str | None
     for found in catalog.projects():
         if found.lower() != project.lower():
             continue
-        for table in catalog.tables(found):
+        for table in (*catalog.tables(found), *catalog.datasets(found)):
             if table.lower() == name.lower() and (found, table) != (project, name):
                 return f"{_as_written(found)}.{_as_written(table)}"
     return None
@@ -146,14 +174,27 @@ def _as_written(name: str) -> str:
     return f"{quote}{name}{quote}"
 
 
-def video_columns(workspace: Workspace, sql: str) -> set[str]:
-    """The names of the video columns in the tables that a query names."""
-    found: set[str] = set()
+@dataclass(frozen=True, slots=True)
+class NamedVideos:
+    """The videos of the tables that a query names."""
+
+    columns: frozenset[str]
+    """The names of their columns."""
+    timed: bool
+    """Whether some are recorded streams, whose frames have times of a clock."""
+
+
+def named_videos(workspace: Workspace, sql: str) -> NamedVideos:
+    """The videos that a query can read."""
+    columns: set[str] = set()
+    timed = False
     for project, name in sorted(set(_named_tables(TokenText(sql)))):
-        dataset = find_table(workspace, project, name)
-        if dataset is not None:
-            found |= {field.name for field in dataset.schema if is_video(field.type)}
-    return found
+        found = find_videos(workspace, project, name)
+        for field in () if found is None else found.schema:
+            if is_video(field.type):
+                columns.add(field.name)
+                timed |= is_stream(field.type)
+    return NamedVideos(frozenset(columns), timed)
 
 
 def _named_tables(text: TokenText) -> Iterator[tuple[str, str]]:

@@ -21,12 +21,19 @@ from datafusion.plan import LogicalPlan
 from ..errors import QueryError, UnsupportedError
 from ..expressions.columns import INDEX
 from ..expressions.dtypes import HANDLE, RESERVED_PREFIX, DataType, is_request
+from ..expressions.functions import FUNCTIONS
 from ..expressions.sql_messages import shown_calls
 
 Fields = Callable[[LogicalPlan], Iterator[tuple[str, DataType]]]
 """Names and types of what a plan gives."""
 
-_REQUESTS = ("__marey_read", "__marey_read_every", "__marey_remux", "__marey_remux_every")
+_REQUESTS = tuple(
+    name
+    for function in FUNCTIONS.values()
+    for name, _, returns in function.variants()
+    if is_request(returns)
+)
+"""Calls that give requests."""
 _FIRST_THERE = frozenset({"coalesce", "nvl", "ifnull", "nvl2"})
 # A request in an array is refused later on, in words of its own.
 _PASS_ON = _FIRST_THERE | {"named_struct", "struct", "row", "make_array"}

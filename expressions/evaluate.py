@@ -16,7 +16,8 @@ from .auxiliary import Aux
 from .columns import Column
 from .dtypes import FRAME_LIST, HANDLE
 from .functions import FUNCTIONS, Parameter
-from .kernels import KERNELS, Array, IndexSource
+from .kernel_rows import Array, IndexSource
+from .kernels import KERNELS
 from .node import Call, Constant, Expr, Struct
 
 

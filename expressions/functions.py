@@ -55,6 +55,10 @@ PIXEL_FORMATS = ("rgb24", "gray8", "yuv420p", "native")
 TIMED = "_timed"
 """Ends the internal name of a function that gives or takes times of a clock."""
 
+EITHER = "_either"
+"""Ends the internal name of one that takes seconds or times of a clock, whichever its argument
+turns out to be: both, converted, and the name of the type that they were converted from."""
+
 AT_MODES = ("floor", "nearest", "ceil", "exact")
 """How a time chooses a frame."""
 
@@ -169,7 +173,19 @@ class Function:
                     for p in parameters
                 )
                 found.append((name + TIMED, clock, self.returns))
+                found.append((name + EITHER, _either(parameters), self.returns))
         return found
+
+
+def _either(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
+    """Parameters of a function that ends in `EITHER`."""
+    found: list[Parameter] = []
+    for parameter in parameters:
+        found.append(parameter)
+        if parameter.dtype == SECONDS_LIST:
+            found.append(replace(parameter, name="times", dtype=TIMES_LIST))
+            found.append(Parameter("type", pa.string(), "The type of both."))
+    return tuple(found)
 
 
 _VIDEO = Parameter("video", HANDLE, "A video column.", required=True)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ..errors import FrameRangeError, UnsupportedError
 from ..video.index.clip import ClipIndex
 from ..video.index.frames import SampleFlag
+from ..video.index.stream_frames import CONTAINER
 from ..video.index.times import FrameTimes, Times
 from ..video.timing import NANOSECONDS, Timebase, rescale, to_seconds
 from .chance import Chance
@@ -170,6 +171,8 @@ def at_time(index: ClipIndex, times: Int64s, mode: str) -> Int64s:
     """
     if not len(times):
         return np.empty(0, np.int64)
+    if index.head.container != CONTAINER:
+        raise FrameRangeError("frames of a file have no time of a clock: give seconds")
     if index.head.timebase != NANOSECONDS:
         raise FrameRangeError("the timeline counts whole numbers: give numbers, not times")
     if (times == NO_TIME).any():

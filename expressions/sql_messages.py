@@ -15,7 +15,7 @@ from .sql_tokens import TokenText
 _POSITION = re.compile(r"Line: (\d+), Column: (\d+)")
 _INTERNAL = re.compile(r"\b(?:" + "|".join(PUBLIC_NAMES) + r")\b")
 _HANDLE = re.compile(r'Struct\("__marey_table": [^()]*\)')
-_REQUEST = re.compile(r'Struct\("__marey_(read|remux)": (?:[^()]|\([^()]*\))*\)')
+_REQUEST = re.compile(r'Struct\("__marey_(read|remux)(?:_timed)?": (?:[^()]|\([^()]*\))*\)')
 _NO_FIELD = re.compile(r"No field named (.+?)\.(?:\s|$)")
 _VALID_FIELDS = re.compile(r"Valid fields are (.*?)\.?\s*$", re.DOTALL)
 _PART = re.compile(r'"((?:[^"]|"")*)"|([^".\s]+)')
@@ -34,6 +34,7 @@ _WRONG_CALL = re.compile(
 
 _TYPES_BETWEEN = re.compile(r", (?![^(]*\))")
 _NUMBER = re.compile(r"U?Int|Float|Decimal")
+_TIME = re.compile(r"U?Int|Float|Decimal|Timestamp|Date")
 
 
 def column_name(name: str) -> str:
@@ -94,18 +95,20 @@ def plan_error(sql: RewrittenSql, message: str) -> MareyError:
 
 
 def finds_single_time(message: str) -> bool:
-    """Whether DataFusion refuses a call for one number where a list of times is taken."""
+    """Whether DataFusion refuses a call for one time where a list of them is taken."""
     wrong_call = _WRONG_CALL.search(public_names(_HANDLE.sub("video", message)))
     return wrong_call is not None and any(
-        parameter.dtype == SECONDS_LIST and _NUMBER.match(found)
+        parameter.dtype == SECONDS_LIST and _TIME.match(found)
         for parameter, found in _arguments(*wrong_call.groups())
     )
 
 
 def _wrong_types(name: str, found: str) -> str:
     takes = ", ".join(f"{p.name} {p.type_name}" for p in FUNCTIONS[name].parameters)
-    message = f"{name} takes ({takes}), found ({found})"
-    for parameter, dtype in _arguments(name, found):
+    given = _arguments(name, found)
+    types = ", ".join(dtype for _, dtype in given) or found
+    message = f"{name} takes ({takes}), found ({types})"
+    for parameter, dtype in given:
         if parameter.dtype == FRAME_LIST and _NUMBER.match(dtype):
             message += f"; {parameter.name}: write [...] around a single one"
     return message
@@ -114,11 +117,11 @@ def _wrong_types(name: str, found: str) -> str:
 def _arguments(name: str, found: str) -> list[tuple[Parameter, str]]:
     """The parameters of a call with the types that DataFusion found for them."""
     types = _TYPES_BETWEEN.split(found)
-    function = FUNCTIONS.get(name)
-    for every_frame in (False, True) if function and function.every_frame else (False,):
-        parameters = function.internal(every_frame=every_frame)[1] if function else ()
+    public = FUNCTIONS[name].parameters if name in FUNCTIONS else ()
+    for _, parameters, _ in FUNCTIONS[name].variants() if public else ():
         if len(parameters) == len(types):
-            return list(zip(parameters, types, strict=True))
+            own = zip(parameters, types, strict=True)
+            return [(parameter, dtype) for parameter, dtype in own if parameter in public]
     return []
 
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 from ..errors import QueryError, UnsupportedError
 from .columns import INDEX, SOURCE, no_source
-from .dtypes import is_request
+from .dtypes import READ_REQUEST, is_request
+from .functions import EITHER, SECONDS_LIST, TIMED, Parameter
 from .sql_calls import Argument, SqlCall, call_at
 from .sql_tokens import TokenText, line_and_column
 
@@ -99,10 +100,16 @@ class _Reading:
     """Names of video columns."""
     single_times: bool
     """Whether what stands where times do may be one of them."""
+    timed: bool
+    """Whether frames have times of a clock."""
 
 
 def rewrite_sql(
-    sql: str, video_columns: Collection[str] = (), *, single_times: bool = False
+    sql: str,
+    video_columns: Collection[str] = (),
+    *,
+    single_times: bool = False,
+    timed: bool = False,
 ) -> RewrittenSql:
     """Rewrite a query.
 
@@ -114,6 +121,7 @@ def rewrite_sql(
         video_columns: The names of the video columns in the tables that it may read.
         single_times: Whether to make lists of what is no constant where times are taken: of a
             number a list of it, and of a list itself.
+        timed: Whether frames have times of a clock, as those of recorded streams have.
 
     Raises:
         FunctionNotFoundError: A `video_...` function, or a parameter of one, that does not
@@ -123,7 +131,7 @@ def rewrite_sql(
         UnsupportedError: The bytes of a video are asked for.
     """
     text = TokenText(sql)
-    reading = _Reading(frozenset(video_columns), single_times)
+    reading = _Reading(frozenset(video_columns), single_times, timed)
     pieces = tuple(_rewrite(text, reading, 0, len(text), 0))
     return RewrittenSql(sql, pieces, reading.videos)
 
@@ -186,6 +194,14 @@ def _rewrite_call(
     every_frame = call.function.every_frame and "frame_indices" not in call.arguments
     name, parameters = call.function.internal(every_frame=every_frame)
     start = text[at].start
+    # A constant is seconds; DataFusion converts other lists to what is taken, and does not say
+    # from what.
+    unknown = [p for p in parameters if _is_unknown_time(p, call.arguments.get(p.name))]
+    own = (f"{name}(", f"{name}{EITHER}(")
+    if unknown:
+        name += EITHER
+    elif reading.timed and call.function.returns == READ_REQUEST:
+        name += TIMED
     yield Piece(f"{name}(", start)
     for i, parameter in enumerate(parameters):
         if i:
@@ -193,9 +209,21 @@ def _rewrite_call(
         argument = call.arguments.get(parameter.name)
         if argument is None:
             yield Piece("NULL", start)
-        else:
-            yield from _rewrite_argument(text, reading, argument, depth)
+            continue
+        given = tuple(_rewrite_argument(text, reading, argument, depth))
+        yield from given
+        if parameter in unknown:
+            if any(piece.text in own for piece in given):
+                why = f"{call.function.name}: what it gives are frame numbers and no times"
+                raise text.error(argument.first, QueryError, why)
+            yield from (Piece(", ", start), *given)
+            yield from (Piece(", arrow_typeof(", start), *given, Piece(")", start))
     yield Piece(")", text[call.closing].start)
+
+
+def _is_unknown_time(parameter: Parameter, argument: Argument | None) -> bool:
+    """Whether only a plan tells if what is given are seconds or times of a clock."""
+    return parameter.dtype == SECONDS_LIST and argument is not None and argument.may_be_alone
 
 
 def _check_use(text: TokenText, call: SqlCall, at: int) -> None:

@@ -11,7 +11,8 @@ import datafusion
 from . import arithmetic
 from .dtypes import DataType
 from .functions import FUNCTIONS
-from .kernels import KERNELS, Array, IndexSource
+from .kernel_rows import Array, IndexSource
+from .kernels import KERNELS
 
 Kernel: TypeAlias = Callable[..., Array]
 

@@ -14,7 +14,7 @@ from marey import expressions as se
 from marey.engine.config import EngineConfig
 from marey.engine.context import QueryContext
 from marey.engine.planning import new_session
-from marey.engine.sql_tables import SqlTables, video_columns
+from marey.engine.sql_tables import SqlTables, named_videos
 from marey.engine.workspace import Workspace
 
 
@@ -98,7 +98,7 @@ def test_a_condition_reaches_storage(
 def test_video_columns_are_those_of_the_tables_named(
     sql: str, names: set[str], workspace: Workspace
 ) -> None:
-    assert video_columns(workspace, sql) == names
+    assert named_videos(workspace, sql).columns == names
 
 
 def test_a_name_that_no_table_can_have_is_no_table(tables: SqlTables, tmp_path: Path) -> None:

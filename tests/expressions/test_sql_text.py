@@ -67,7 +67,7 @@ def test_brackets_that_close_are_pairs(sql: str) -> None:
         ('"video_read" (v , a+f(1, 2))', "__marey_read(v, a+f(1, 2), NULL, NULL, NULL)"),
         ("Video_Remux(v, AUDIO => false)", "__marey_remux_every(v, false)"),
         ("video_at(v, 0.5)", "__marey_at(v, [0.5], NULL)"),
-        ("video_at(v, t, 'ceil')", "__marey_at(v, t, 'ceil')"),
+        ("video_at(v, t, 'ceil')", "__marey_at_either(v, t, t, arrow_typeof(t), 'ceil')"),
         (
             "video_read(v, video_uniform(v, 3))",
             "__marey_read(v, __marey_uniform(v, 3, NULL), NULL, NULL, NULL)",
