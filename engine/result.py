@@ -73,10 +73,6 @@ class Readable(ABC):
         """Worker processes of loaders that wait for another pass."""
         return self._workspace.idle_workers
 
-    def adopt(self, engine: Engine | None) -> Engine:
-        """Use the caches of an earlier session if its settings are the same; those in use."""
-        return self._workspace.adopt(engine)
-
     def within(self, config: EngineConfig) -> Self:
         """The same query in a session of other settings."""
         other = copy(self)

@@ -114,12 +114,6 @@ class Workspace:
         """The same tables with other settings, and with caches of their own."""
         return Workspace(self.catalog.root, self._storage_options, config)
 
-    def adopt(self, engine: Engine | None) -> Engine:
-        """Use the caches of an earlier session if its settings are the same; those in use."""
-        if engine is not None and engine.config == self.config:
-            self.engine = engine
-        return self.engine
-
     def close(self) -> None:
         """Let go of open tables, decoders and workers that wait; a later use has others."""
         with self._lock:

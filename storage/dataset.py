@@ -77,8 +77,9 @@ class Dataset:
 
     def __reduce__(self) -> tuple[object, ...]:
         handle = self._held
-        version = handle.version if self._snapshot else None
-        return _open, (handle.uri, version, handle.storage_options)
+        if self._snapshot:
+            return open_snapshot, (handle.uri, handle.version, handle.storage_options)
+        return _open_newest, (handle.uri, handle.storage_options)
 
     def __repr__(self) -> str:
         return f"Dataset({self.uri!r}, version {self.version})"
@@ -343,5 +344,10 @@ def open_dataset(
     return Dataset(handle, caches=caches, snapshot=version is not None)
 
 
-def _open(uri: str, version: int | None, storage_options: StorageOptions) -> Dataset:
+def open_snapshot(uri: str, version: int, storage_options: StorageOptions) -> Dataset:
+    """One version of a table, as a snapshot of it pickles."""
     return open_dataset(uri, version=version, storage_options=storage_options)
+
+
+def _open_newest(uri: str, storage_options: StorageOptions) -> Dataset:
+    return open_dataset(uri, storage_options=storage_options)

@@ -20,7 +20,8 @@ import io
 import pickle
 import socket
 import struct
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -41,6 +42,14 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
     return pair
 
 
+class Load(Protocol):
+    """As `pickle.loads`."""
+
+    def __call__(self, data: pa.Buffer, /, *, buffers: Sequence[pa.Buffer]) -> Any:
+        """The object."""
+        ...
+
+
 class Gone(Exception):
     """Nobody is at the other end any more."""
 
@@ -51,12 +60,18 @@ class Channel:
     Args:
         end: The socket.
         memory: Blocks of this process, to hand over what lies in them.
+        load: Unpickles what is received.
     """
 
     def __init__(
-        self, end: socket.socket, memory: FrameMemory[SharedBlock] | None = None
+        self,
+        end: socket.socket,
+        memory: FrameMemory[SharedBlock] | None = None,
+        *,
+        load: Load = pickle.loads,
     ) -> None:
         self._end = end
+        self._load = load
         self._lender = None if memory is None else Lender(memory)
         self._borrowed = Borrowed()
 
@@ -112,7 +127,7 @@ class Channel:
             self._read(size) if buffer is None else buffer
             for buffer, size in zip(self._borrowed.unpack(places, sizes), sizes, strict=True)
         ]
-        return pickle.loads(head, buffers=buffers)
+        return self._load(head, buffers=buffers)
 
     def confirm(self) -> None:
         """Tell the other end, which waits for it, that its object was taken."""

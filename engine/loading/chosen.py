@@ -14,7 +14,7 @@ from ..config import EngineConfig
 from ..context import QueryContext
 from ..failures import OnError
 from ..flat import PLACE
-from ..run import Engine, Pace, SmallResult
+from ..run import Pace, SmallResult
 from .order import Int64s
 
 if TYPE_CHECKING:
@@ -47,10 +47,6 @@ class LoadedQuery(Protocol):
     @property
     def idle_workers(self) -> IdleWorkers:
         """Worker processes of its session that wait for another pass."""
-        ...
-
-    def adopt(self, engine: Engine | None) -> Engine:
-        """Use the caches of an earlier session if its settings are the same; those in use."""
         ...
 
     def within(self, config: EngineConfig) -> Self:

@@ -18,10 +18,10 @@ import pyarrow as pa
 
 from ...errors import ConfigError
 from ..frame_memory import FrameMemory
-from ..run import Engine
 from .channel import Channel, Gone
 from .chosen import ChosenRows
 from .cut import cut_batches
+from .opened import Opened
 from .settings import LoaderSettings
 from .shared import CAN_SHARE, SharedBlock
 
@@ -84,8 +84,7 @@ class _Server:
 
     def __init__(self, end: socket.socket) -> None:
         self._memory = FrameMemory(SharedBlock, most_bytes=0) if CAN_SHARE else None
-        self._channel = Channel(end, self._memory)
-        self._engine: Engine | None = None
+        self._channel = Channel(end, self._memory, load=Opened().load)
 
     def serve_one(self) -> None:
         """Do one job."""
@@ -112,7 +111,6 @@ class _Server:
 
     def _make(self, job: Job) -> Iterator[Made]:
         settings, rows = job.settings, job.rows
-        self._engine = rows.query.adopt(self._engine)
         context = rows.context(settings.on_error)
         budget = rows.query.config.memory_budget_bytes
         if self._memory is not None:
