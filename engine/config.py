@@ -14,6 +14,10 @@ from ..video.plan import LOCAL, OBJECT_STORE, WEB, SourceCost
 
 _MIB = 1 << 20
 
+_USUAL_CACHE_SHARE = 4
+"""The part of a memory budget that caches may have: two batches of a quarter, and one on its
+way, fit beside them."""
+
 USUAL_COSTS: Mapping[SourceKind, SourceCost] = {
     "file": LOCAL,
     "s3": OBJECT_STORE,
@@ -45,7 +49,8 @@ class EngineConfig:
     """
 
     memory_budget_bytes: int = 256 * _MIB
-    """Frames and fetched bytes that a scan holds at one time, beside its largest row."""
+    """Frames, fetched bytes and indexes that a scan holds at one time, with what the session
+    keeps for later ones; beside its largest row."""
     max_row_bytes: int = 4096 * _MIB
     """A row whose frames and fetched bytes need more than this is refused."""
     batch_rows: int = 1024
@@ -54,8 +59,9 @@ class EngineConfig:
     """Clips decoded at one time."""
     fetch_threads: int = 2
     """Batches whose bytes are fetched at one time, ahead of decoding."""
-    index_cache_bytes: int = 64 * _MIB
-    """Decoded frame indexes that are kept between scans."""
+    cache_bytes: int | None = None
+    """The part of the memory budget for what is kept for later scans: frame indexes, where
+    videos lie, which row has which key, metadata, spare decoders. A quarter unless given."""
     decode_isolation: DecodeIsolation = "thread"
     """`process`: each decoder runs in a process of its own. If a hostile stream crashes it, the
     rows that it was decoding fail, and nothing else. It costs a copy of every sample and
@@ -79,10 +85,27 @@ class EngineConfig:
             raise ConfigError(f"progress must be True or False, got {self.progress!r}")
         for setting in fields(self):
             value = getattr(self, setting.name)
-            if setting.name in ("source_cost", "decode_isolation", "progress"):
+            unset = setting.name == "cache_bytes" and value is None
+            if setting.name in ("source_cost", "decode_isolation", "progress") or unset:
                 continue
-            least = 0 if setting.name == "index_cache_bytes" else 1
+            least = 0 if setting.name == "cache_bytes" else 1
             object.__setattr__(self, setting.name, whole_number(setting.name, value, least))
+        if self.kept_bytes > self.memory_budget_bytes:
+            raise ConfigError(
+                f"cache_bytes is a part of memory_budget_bytes: expected at most "
+                f"{self.memory_budget_bytes}, got {self.cache_bytes}"
+            )
+
+    @property
+    def kept_bytes(self) -> int:
+        """What may be kept for later scans.
+
+        >>> EngineConfig(memory_budget_bytes=64 << 20).kept_bytes
+        16777216
+        """
+        if self.cache_bytes is None:
+            return self.memory_budget_bytes // _USUAL_CACHE_SHARE
+        return self.cache_bytes
 
     def cost(self, kind: SourceKind) -> SourceCost:
         """What reading from a kind of source costs.

@@ -87,7 +87,7 @@ class Stopped(BaseException):
 def run_jobs(
     jobs: Iterator[Job[T]],
     *,
-    budget_bytes: int,
+    budget_bytes: Callable[[], int],
     fetch_threads: int,
     decode_threads: int,
     stop: Stop,
@@ -97,7 +97,8 @@ def run_jobs(
 
     Args:
         jobs: What to do; pulled as there is room.
-        budget_bytes: What started jobs may cost together; one alone may cost more.
+        budget_bytes: What started jobs may cost together, asked before each; one alone may
+            cost more.
         fetch_threads: Threads for `Job.fetch`.
         decode_threads: Threads for the tasks that it gives.
         stop: Set when the iteration ends, however it does.
@@ -123,7 +124,7 @@ def run_jobs(
         nonlocal held
         while (
             (job := source.head) is not None
-            and (len(waiting) < at_least or held + job.cost_bytes <= budget_bytes)
+            and (len(waiting) < at_least or held + job.cost_bytes <= budget_bytes())
             and (ahead is None or len(waiting) <= ahead)
         ):
             held += job.cost_bytes

@@ -16,7 +16,7 @@ from dataclasses import fields
 import numpy as np
 
 from ..errors import MareyError
-from ..storage.cache import Cache
+from ..storage.cache import Cache, Room
 from ..video.index.clip import ClipIndex, DecodedIndex
 from ..video.index.encode import open_index
 from ..video.index.frames import FrameIndex
@@ -48,8 +48,8 @@ def index_bytes(index: ClipIndex) -> int:
 class IndexCache:
     """The least recently used go first; safe from any thread."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        self._kept: Cache[ClipIndex | FrameIndex] = Cache(limit_bytes)
+    def __init__(self, room: Room) -> None:
+        self._kept: Cache[ClipIndex | FrameIndex] = Cache(room)
 
     def load(
         self, dataset: Snapshot, column: str, row_ids: Sequence[int]

@@ -8,6 +8,7 @@ from time import perf_counter
 
 import pyarrow as pa
 
+from ..storage.dataset import Caches
 from ..video.decode.isolated import IsolatedDecoderPool
 from ..video.decode.pool import DecoderPool
 from .config import EngineConfig
@@ -22,8 +23,12 @@ from .window import Kit, Window
 from .windows import Rows, cut_rows, plan_rows
 
 _WINDOWS_AT_ONCE = 5
-"""What the budget has room for: two with the consumer (one is let go when the next is there),
-two being decoded, and one being fetched."""
+"""Of the budget: two with the consumer (one is let go when the next is there), one or two on
+their way, and the rest for what is kept for later scans."""
+
+_UNCOUNTED_SHARE = 10
+"""The part of the budget for what is not counted: allocators keep some of what was freed, and
+readers have buffers of their own."""
 
 _SHARE_OF_FRAMES = 0.75
 """What frames may take of a window; the rest is for the media and the indexes that they come
@@ -40,6 +45,13 @@ class Engine:
     """Decoded frame indexes."""
     decoders: DecoderPool | IsolatedDecoderPool
     """Lend decoders."""
+    caches: Caches
+    """Of the tables; the indexes are in their room."""
+
+    @property
+    def kept_bytes(self) -> int:
+        """What is kept for later scans now."""
+        return self.caches.held_bytes + self.decoders.spare_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +101,15 @@ def finish_batches(
         for batch in result.batches:
             yield Window(Rows(batch, [()] * batch.num_rows), kit).finish()
         return
+    counted = config.memory_budget_bytes - config.memory_budget_bytes // _UNCOUNTED_SHARE
+
+    def budget_bytes() -> int:
+        # The consumer still holds a batch when it is given the next.
+        return max(1, counted - pace.batch_bytes - engine.kept_bytes)
+
     yield from run_jobs(
         _windows(result, kit, pace, config.max_row_bytes),
-        # The consumer still holds a batch when it is given the next.
-        budget_bytes=max(1, config.memory_budget_bytes - pace.batch_bytes),
+        budget_bytes=budget_bytes,
         fetch_threads=config.fetch_threads,
         decode_threads=config.decode_threads,
         stop=context.stop,

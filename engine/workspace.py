@@ -23,6 +23,9 @@ from .recordings.opened import Recordings, StreamsOf
 from .run import Engine
 from .snapshot import Snapshot
 
+_DECODERS_SHARE = 8
+"""Of what is kept for later scans the part that decoders may hold beyond one a thread."""
+
 
 class Workspace:
     """Tables and the means to read them: pickled by root and settings, shared by threads."""
@@ -37,15 +40,22 @@ class Workspace:
         in_flight: dict[SourceKind, int] = {
             kind: config.cost(kind).parallel_requests for kind in kinds
         }
-        self.catalog = Catalog(root, storage_options, in_flight=in_flight)
+        spare_bytes = config.kept_bytes // _DECODERS_SHARE
+        self.catalog = Catalog(
+            root,
+            storage_options,
+            in_flight=in_flight,
+            cache_bytes=config.kept_bytes - spare_bytes,
+        )
         self.config = config
         self._storage_options = dict(storage_options or {})
         self.engine = Engine(
             config=config,
-            indexes=IndexCache(config.index_cache_bytes),
-            decoders=_decoders(config),
+            indexes=IndexCache(self.catalog.caches.room),
+            decoders=_decoders(config, spare_bytes),
+            caches=self.catalog.caches,
         )
-        self.recordings = Recordings(self.catalog, config.index_cache_bytes)
+        self.recordings = Recordings(self.catalog, self.catalog.caches.room)
         self.idle_workers = IdleWorkers()
         self._open: dict[tuple[str, str], Dataset] = {}
         self._lock = threading.Lock()
@@ -123,5 +133,7 @@ class Workspace:
         self.idle_workers.close()
 
 
-def _decoders(config: EngineConfig) -> DecoderPool | IsolatedDecoderPool:
-    return IsolatedDecoderPool() if config.decode_isolation == "process" else DecoderPool()
+def _decoders(config: EngineConfig, spare_bytes: int) -> DecoderPool | IsolatedDecoderPool:
+    if config.decode_isolation == "process":
+        return IsolatedDecoderPool()
+    return DecoderPool(lent=config.decode_threads, spare_bytes=spare_bytes)

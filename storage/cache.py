@@ -1,59 +1,148 @@
-"""A cache that is bounded in bytes and safe between threads."""
+"""Caches that share one bound in bytes, safe between threads.
+
+What one pass over a large table leaves behind must not push out what is used again and again.
+So values that are new wait in a line, as long as half of the bytes, and leave it in the order
+in which they came, used or not; of those that left the keys are remembered for a while. What is
+kept again under such a key has the rest of the bytes, by when it was used last ("2Q": Johnson
+and Shasha, VLDB 1994). A table that there is no room for never gets there: it takes half of the
+room, however many rows it has.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 Value = TypeVar("Value")
 
+_Place = tuple[object, Hashable]
 
-class Cache(Generic[Value]):
-    """Values under keys; the least recently used go first once the bytes are used up.
+_ENTRY_BYTES = 400
+"""What an entry takes beside its value: its place in the order, and a key of a few numbers."""
+_LEFT_BYTES = 150
+"""What it takes to remember a key."""
+_LEFT_SHARE = 16
+"""The part of the bytes for keys that are remembered, of as many rows as there is room for."""
 
-    >>> cache: Cache[str] = Cache(max_bytes=10)
-    >>> cache.put("a", "x", size=6)
-    >>> cache.put("b", "y", size=6)
-    >>> cache.get("a"), cache.get("b")
-    (None, 'y')
+
+class Room:
+    """Bytes that caches share.
+
+    Args:
+        max_bytes: What all values together may take, with what it takes to keep them.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
+        """Bytes that may be kept."""
+        self.most_lasting = max_bytes - max_bytes // 4
+        """Of them what may last: the rest is always there for what is new."""
         self._lock = threading.Lock()
-        self._entries: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
-        self._bytes = 0
+        self._new: OrderedDict[_Place, tuple[object, int]] = OrderedDict()
+        self._new_bytes = 0
+        self._lasting: OrderedDict[_Place, tuple[object, int]] = OrderedDict()
+        self._lasting_bytes = 0
+        # Hashes: who is taken for another is kept a little longer.
+        self._left: OrderedDict[int, None] = OrderedDict()
 
-    def get(self, key: Hashable) -> Value | None:
-        """The value kept under `key`, or None."""
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is None:
-                return None
-            self._entries.move_to_end(key)
-            return entry[0]
-
-    def put(self, key: Hashable, value: Value, *, size: int) -> None:
-        """Keep a value of `size` bytes, unless it is larger than the whole cache."""
-        with self._lock:
-            _, replaced = self._entries.pop(key, (None, 0))
-            self._bytes -= replaced
-            if size > self._max_bytes:
-                return
-            self._entries[key] = (value, size)
-            self._bytes += size
-            while self._bytes > self._max_bytes:
-                _, (_, dropped) = self._entries.popitem(last=False)
-                self._bytes -= dropped
+    def __reduce__(self) -> tuple[object, ...]:
+        return Room, (self.max_bytes,)
 
     @property
     def size(self) -> int:
         """Bytes that are kept now."""
-        return self._bytes
+        return self._new_bytes + self._lasting_bytes + _LEFT_BYTES * len(self._left)
+
+    def find(self, owner: object, key: Hashable) -> object | None:
+        """What a cache keeps under a key."""
+        place = (owner, key)
+        with self._lock:
+            entry = self._lasting.get(place)
+            if entry is not None:
+                self._lasting.move_to_end(place)
+            else:
+                entry = self._new.get(place)
+            return None if entry is None else entry[0]
+
+    def keep(
+        self, owner: object, key: Hashable, value: object, size: int, *, lasting: bool = False
+    ) -> None:
+        """Keep a value of a cache, if there is room.
+
+        Args:
+            owner: The cache.
+            key: Of the cache's own.
+            value: What to keep.
+            size: Its bytes.
+            lasting: Whether it is known to be used again, so that it need not wait in line.
+        """
+        place, needed = (owner, key), size + _ENTRY_BYTES
+        with self._lock:
+            _, replaced = self._new.pop(place, (None, 0))
+            self._new_bytes -= replaced
+            _, outlasted = self._lasting.pop(place, (None, 0))
+            self._lasting_bytes -= outlasted
+            known = hash(place) in self._left
+            self._left.pop(hash(place), None)
+            if needed > (self.most_lasting if lasting else self.max_bytes // 2):
+                return
+            if lasting or known or outlasted:
+                self._lasting[place] = (value, needed)
+                self._lasting_bytes += needed
+            else:
+                self._new[place] = (value, needed)
+                self._new_bytes += needed
+            self._make_room()
+
+    def _make_room(self) -> None:
+        while self._new_bytes > self.max_bytes // 2:
+            self._leave()
+        while self._lasting_bytes > self.most_lasting:
+            self._drop()
+        while self.size > self.max_bytes:
+            if len(self._lasting) > 1:
+                self._drop()
+            else:
+                self._leave()  # rather than a large value that is used again and again
+
+    def _drop(self) -> None:
+        _, (_, dropped) = self._lasting.popitem(last=False)
+        self._lasting_bytes -= dropped
+
+    def _leave(self) -> None:
+        place, (_, dropped) = self._new.popitem(last=False)
+        self._new_bytes -= dropped
+        self._left[hash(place)] = None
+        if _LEFT_BYTES * len(self._left) > self.max_bytes // _LEFT_SHARE:
+            self._left.popitem(last=False)
+
+
+class Cache(Generic[Value]):
+    """Values of one kind under keys, in a room that others may share.
+
+    >>> room = Room(max_bytes=2000)
+    >>> names: Cache[str] = Cache(room)
+    >>> numbers: Cache[int] = Cache(room)
+    >>> names.put("a", "x", size=500)
+    >>> numbers.put("a", 1, size=500)
+    >>> names.get("a"), numbers.get("a")
+    (None, 1)
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    def get(self, key: Hashable) -> Value | None:
+        """The value kept under `key`, or None."""
+        return cast("Value | None", self._room.find(self, key))
+
+    def put(self, key: Hashable, value: Value, *, size: int, lasting: bool = False) -> None:
+        """Keep a value of `size` bytes, if there is room; see `Room.keep`."""
+        self._room.keep(self, key, value, size, lasting=lasting)
 
     @property
-    def max_bytes(self) -> int:
-        """Bytes that may be kept."""
-        return self._max_bytes
+    def most_lasting(self) -> int:
+        """The largest value that may be kept, if it is lasting."""
+        return self._room.most_lasting

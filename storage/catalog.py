@@ -33,7 +33,7 @@ from ..errors import (
     UnsupportedError,
 )
 from .addresses import SourceKind
-from .dataset import Caches, Dataset, open_dataset
+from .dataset import CACHE_BYTES, Caches, Dataset, open_dataset
 from .folders import folder_names, is_remote, remove_folder
 from .handle import FORMAT, FORMAT_KEY, KEY_COLUMNS_KEY, TABLE_ID_KEY, Handle, translate_errors
 from .objects import Objects
@@ -70,6 +70,7 @@ class Catalog:
         storage_options: Mapping[str, str] | None = None,
         *,
         in_flight: Mapping[SourceKind, int] | None = None,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         """Nothing is read yet.
 
@@ -77,16 +78,19 @@ class Catalog:
             root: A folder, or the URI of a place in an object store.
             storage_options: Names of `object_store`, for the tables and what rows refer to.
             in_flight: Requests at one time to each kind of store.
+            cache_bytes: What may be kept of the tables for later reads.
         """
         self._root = _normalised(root)
         self._in_flight = dict(in_flight or {})
         self._storage_options = dict(storage_options or {})
         self.objects = Objects(self._storage_options, in_flight)
         """Reads what rows refer to."""
-        self._caches = Caches.empty(self.objects)
+        self._cache_bytes = cache_bytes
+        self.caches = Caches.empty(self.objects, cache_bytes)
+        """What is kept of the tables."""
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _reopen, (self._root, self._storage_options, self._in_flight)
+        return _reopen, (self._root, self._storage_options, self._in_flight, self._cache_bytes)
 
     @property
     def root(self) -> str:
@@ -172,7 +176,7 @@ class Catalog:
         """
         uri = self._uri(project, name)
         try:
-            return open_dataset(uri, storage_options=self._storage_options, caches=self._caches)
+            return open_dataset(uri, storage_options=self._storage_options, caches=self.caches)
         except TableNotFoundError as error:
             raise TableNotFoundError(
                 f"no table {project}.{name} in {self._root}{self._offer(project, name)}"
@@ -265,9 +269,12 @@ class Catalog:
 
 
 def _reopen(
-    root: str, storage_options: Mapping[str, str], in_flight: Mapping[SourceKind, int]
+    root: str,
+    storage_options: Mapping[str, str],
+    in_flight: Mapping[SourceKind, int],
+    cache_bytes: int,
 ) -> Catalog:
-    return Catalog(root, storage_options, in_flight=in_flight)
+    return Catalog(root, storage_options, in_flight=in_flight, cache_bytes=cache_bytes)
 
 
 def _near(name: str, names: Iterable[str], what: str) -> str:

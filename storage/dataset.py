@@ -13,7 +13,7 @@ import pyarrow as pa
 from ..errors import MareyError, NotFoundError, QueryError, UnsupportedError
 from . import blobs, read
 from .addresses import Source
-from .cache import Cache
+from .cache import Cache, Room
 from .given import check_rows
 from .handle import Handle, StorageOptions, translate_errors
 from .keys import KeptKeys
@@ -25,8 +25,11 @@ from .scattered import ScatteredWrite
 from .schema import VideoValue
 from .write import upsert
 
-_KEY_MAP_BYTES = 128 << 20
-_PLACE_BYTES = 16 << 20
+CACHE_BYTES = 64 << 20
+"""What is kept of the tables of a catalog, unless it is set."""
+_LANCE_SHARE = 8
+"""Of the bytes for what is kept the part that Lance has for metadata: a megabyte or two of a
+table with a million rows."""
 _WEEK_SECONDS = 7 * 24 * 3600
 
 
@@ -48,11 +51,22 @@ class Caches:
     """Key to row id."""
     places: Places
     """Where videos lie."""
+    room: Room
+    """Where both are, and what others keep of the rows."""
+    lance_bytes: int
+    """What Lance may keep of each table's metadata."""
 
     @classmethod
-    def empty(cls, objects: Objects) -> Caches:
-        """Caches of the usual sizes."""
-        return cls(Cache(_KEY_MAP_BYTES), Places.empty(_PLACE_BYTES, objects))
+    def empty(cls, objects: Objects, max_bytes: int = CACHE_BYTES) -> Caches:
+        """Nothing known yet, and never more than so many bytes."""
+        lance_bytes = max_bytes // _LANCE_SHARE
+        room = Room(max_bytes - lance_bytes)
+        return cls(Cache(room), Places.empty(room, objects), room, lance_bytes)
+
+    @property
+    def held_bytes(self) -> int:
+        """What is kept now, and what Lance may keep of one table."""
+        return self.room.size + self.lance_bytes
 
 
 class Dataset:
@@ -135,7 +149,7 @@ class Dataset:
         handle = self._handle
         number = self._version_by(version) if isinstance(version, datetime) else version
         if number != handle.version:
-            handle = Handle(handle.uri, version=number, storage_options=handle.storage_options)
+            handle = handle.at(number)
         return Dataset(handle, caches=self._caches, snapshot=True)
 
     def _version_by(self, latest: datetime) -> int:
@@ -157,8 +171,7 @@ class Dataset:
     def refresh(self) -> None:
         """See the newest version. A snapshot stays what it is."""
         if not (self._snapshot or self._handle.is_newest):
-            newest = Handle(self.uri, storage_options=self._handle.storage_options)
-            self._advance(newest)
+            self._advance(self._handle.newest())
 
     def count(self, filter: str | None = None) -> int:
         """How many rows there are, or pass a filter."""
@@ -287,7 +300,7 @@ class Dataset:
             QueryError: Lance does not take the filter.
         """
         self._check_writable()
-        newest = Handle(self.uri, storage_options=self._handle.storage_options)
+        newest = self._handle.newest()
         with translate_errors(f"delete from {self.uri}", bad_input=QueryError):
             dataset = newest.reopen()
             deleted: int = dataset.delete(filter)["num_deleted_rows"]
@@ -305,7 +318,7 @@ class Dataset:
                 go too; otherwise it goes when it is a week old.
         """
         self._check_writable()
-        newest = Handle(self.uri, storage_options=self._handle.storage_options)
+        newest = self._handle.newest()
         done = optimize(
             newest, keep_versions_seconds=keep_versions_seconds, only_writer=only_writer
         )
@@ -340,7 +353,13 @@ def open_dataset(
         TableNotFoundError: There is none.
         NotFoundError: It has no such version.
     """
-    handle = Handle(uri, version=version, storage_options=storage_options)
+    caches = caches or Caches.empty(Objects(storage_options or {}))
+    handle = Handle(
+        uri,
+        version=version,
+        storage_options=storage_options,
+        cache_bytes=caches.lance_bytes,
+    )
     return Dataset(handle, caches=caches, snapshot=version is not None)
 
 

@@ -43,8 +43,7 @@ KEY_COLUMNS_KEY = "marey:key-columns"
 LANCE_ERRORS = (OSError, ValueError, RuntimeError, OverflowError)
 """What Lance raises where it cannot read a blob."""
 
-_METADATA_CACHE_BYTES = 64 << 20
-_INDEX_CACHE_BYTES = 16 << 20
+_CACHE_BYTES = 8 << 20
 # Lance ends its messages with the place in its own source.
 _RUST_PLACE = re.compile(r",? (?:/[^\s,]+|[\w/.-]+)\.rs:\d+:\d+.*$", re.DOTALL)
 
@@ -63,6 +62,7 @@ class Handle:
         *,
         version: int | None = None,
         storage_options: StorageOptions | None = None,
+        cache_bytes: int = _CACHE_BYTES,
     ) -> None:
         """Open a dataset.
 
@@ -70,6 +70,7 @@ class Handle:
             uri: Where it is.
             version: The newest if None.
             storage_options: Names of `object_store`, for a URI of an object store.
+            cache_bytes: What Lance may keep of the dataset's metadata.
 
         Raises:
             TableNotFoundError: There is none, or it is no table of ours.
@@ -77,6 +78,7 @@ class Handle:
         """
         self.uri = uri
         self.storage_options = dict(storage_options or {})
+        self._cache_bytes = cache_bytes
         # Taken first: what is committed while it is opened must not go unseen.
         self._stamp = CommitStamp.of(uri) if version is None else None
         self._opened = self._open(version)
@@ -84,12 +86,20 @@ class Handle:
         self.version: int = self._opened.version
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _reopen, (self.uri, self.version, self.storage_options)
+        return _reopen, (self.uri, self.version, self.storage_options, self._cache_bytes)
 
     @property
     def is_newest(self) -> bool:
         """Whether nothing can have been committed since; False where that cannot be told."""
         return self._stamp is not None and CommitStamp.of(self.uri) == self._stamp
+
+    def newest(self) -> Handle:
+        """The same dataset at its newest version."""
+        return self.at(None)
+
+    def at(self, version: int | None) -> Handle:
+        """The same dataset at another version, the newest if None."""
+        return _reopen(self.uri, version, self.storage_options, self._cache_bytes)
 
     def seen_again(self, opened: Handle) -> None:
         """The same version was found to be the newest when it was opened once more."""
@@ -157,8 +167,9 @@ class Handle:
                 self.uri,
                 version=version,
                 storage_options=self.storage_options or None,
-                metadata_cache_size_bytes=_METADATA_CACHE_BYTES,
-                index_cache_size_bytes=_INDEX_CACHE_BYTES,
+                # No table has an index of Lance's but that of its row ids.
+                metadata_cache_size_bytes=self._cache_bytes * 3 // 4,
+                index_cache_size_bytes=self._cache_bytes // 4,
             )
         except ValueError as error:
             if "was not found" not in str(error):
@@ -186,8 +197,12 @@ def _forked(what: str) -> UnsupportedError:
     )
 
 
-def _reopen(uri: str, version: int, storage_options: StorageOptions) -> Handle:
-    return Handle(uri, version=version, storage_options=storage_options)
+def _reopen(
+    uri: str, version: int | None, storage_options: StorageOptions, cache_bytes: int
+) -> Handle:
+    return Handle(
+        uri, version=version, storage_options=storage_options, cache_bytes=cache_bytes
+    )
 
 
 def _check_format(uri: str, metadata: Mapping[str, str]) -> None:

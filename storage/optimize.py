@@ -88,7 +88,7 @@ def _compact(handle: Handle) -> LanceDataset:
             return _compact_once(handle)
         except ConflictError:
             # A write into a fragment that was being merged: it wins, this starts over.
-            handle = Handle(handle.uri, storage_options=handle.storage_options)
+            handle = handle.newest()
     return _compact_once(handle)
 
 

@@ -29,7 +29,7 @@ from lance import LanceDataset
 
 from ..errors import MareyError, NotFoundError
 from .addresses import Source, source_kind
-from .cache import Cache
+from .cache import Cache, Room
 from .files import read_file
 from .handle import LANCE_ERRORS, Handle
 from .objects import ObjectRange, Objects
@@ -39,7 +39,8 @@ from .schema import REFERENCE, SOURCE, BlobReference, blob_path
 INLINE, PACKED, DEDICATED, EXTERNAL = range(4)
 
 _FILE_VERSION = (2, 2)
-_PLACE_BYTES = 400
+_PLACE_BYTES = 160
+"""What a place takes beside the texts in it."""
 _SAMPLE_BYTES = 64
 
 
@@ -92,9 +93,9 @@ class Places:
     """Reads those that are not on this machine."""
 
     @classmethod
-    def empty(cls, max_bytes: int, objects: Objects) -> Places:
+    def empty(cls, room: Room, objects: Objects) -> Places:
         """Nothing known yet."""
-        return cls(Cache(max_bytes), Cache(max_bytes // 16), objects)
+        return cls(Cache(room), Cache(room), objects)
 
 
 def find_places(
@@ -150,9 +151,21 @@ def keep_places(
         if not _layout_holds(handle, column, row, blob["kind"], place, known):
             place = LancePlace(place.size)
         key = (handle.table_id, handle.version, column, row)
-        known.by_row.put(key, place, size=_PLACE_BYTES)
+        known.by_row.put(key, place, size=_place_bytes(place))
         found[row] = place
     return found
+
+
+def _place_bytes(place: Place) -> int:
+    """About how much memory a place holds."""
+    match place:
+        case InsidePlace(where):
+            texts: Sequence[str | None] = (where,)
+        case OutsidePlace(uri, _, tag, path):
+            texts = (uri, tag, path)
+        case LancePlace():
+            texts = ()
+    return _PLACE_BYTES + sum(64 + len(text) for text in texts if text)
 
 
 def _missing(handle: Handle, column: str, row: int, what: str) -> NotFoundError:

@@ -199,11 +199,11 @@ def _find(handle: Handle, wanted: pa.Table, maps: Cache[KeptKeys]) -> Int64s:
     with translate_errors(f"count of {handle.uri}"):
         rows = handle.lance.count_rows()
     if kept is Unkept.SEEN_ONCE or (kept is None and rows <= KEEP_AT_ONCE_ROWS):
-        if (read := _read_key_map(handle, rows, maps.max_bytes)) is not None:
-            maps.put(version, read, size=read.size)
+        if (read := _read_key_map(handle, rows, maps.most_lasting)) is not None:
+            maps.put(version, read, size=read.size, lasting=True)
             return read.find(wanted)
         kept = Unkept.TOO_MANY
-    maps.put(version, kept or Unkept.SEEN_ONCE, size=64)
+    maps.put(version, kept or Unkept.SEEN_ONCE, size=64, lasting=True)
     return locate_keys(handle, KeyCodes(wanted))[0]
 
 

@@ -61,7 +61,7 @@ def upsert(handle: Handle, given: GivenRows) -> Handle:
     """
     staged: _Staged | None = None
     for attempt in range(ATTEMPTS):
-        handle = Handle(handle.uri, storage_options=handle.storage_options)
+        handle = handle.newest()
         fitted = given.fit(handle.schema)
         if not given.keys.num_rows:
             return handle
@@ -82,7 +82,7 @@ def upsert(handle: Handle, given: GivenRows) -> Handle:
             except lance.commit.CommitConflictError:
                 pause(attempt)
                 continue
-        return Handle(handle.uri, version=version, storage_options=handle.storage_options)
+        return handle.at(version)
     raise ConflictError(
         f"write to {handle.uri}: other writers were quicker {ATTEMPTS} times in a row"
     )

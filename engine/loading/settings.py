@@ -65,8 +65,10 @@ class LoaderSettings:
         return self.even or batch.num_rows > 0
 
     def pace(self, budget_bytes: int) -> Pace:
-        """Batches in one piece: two are with the consumer for a moment, and one is made."""
-        return Pace(self.batch_size, max(1, budget_bytes // 3), self.prefetch)
+        """Batches in one piece: two are with the consumer for a moment, one is made, and a
+        quarter of the budget is for what is kept for later scans.
+        """
+        return Pace(self.batch_size, max(1, budget_bytes // 4), self.prefetch)
 
 
 def shared_config(config: EngineConfig, processes: int) -> EngineConfig:
@@ -74,6 +76,6 @@ def shared_config(config: EngineConfig, processes: int) -> EngineConfig:
     return replace(
         config,
         memory_budget_bytes=max(1, config.memory_budget_bytes // processes),
-        index_cache_bytes=config.index_cache_bytes // processes,
+        cache_bytes=config.kept_bytes // processes,
         decode_threads=max(1, config.decode_threads // processes),
     )

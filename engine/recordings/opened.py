@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ...errors import NotFoundError, TableNotFoundError
 from ...expressions.near import near_names
+from ...storage.cache import Room
 from ...storage.catalog import Catalog
 from ...storage.recordings.catalog import open_samples
 from ...storage.recordings.store import SampleStore, StreamName
@@ -29,9 +30,9 @@ class StreamsOf:
 class Recordings:
     """Datasets and the means to read and write them: shared by threads."""
 
-    def __init__(self, catalog: Catalog, index_cache_bytes: int) -> None:
+    def __init__(self, catalog: Catalog, room: Room) -> None:
         self.catalog = catalog
-        self.streams = StreamIndexes(index_cache_bytes)
+        self.streams = StreamIndexes(room)
         self._open: dict[tuple[str, str], SampleStore] = {}
         self._writers: dict[tuple[str, str, StreamName], StreamWriter] = {}
         self._lock = threading.Lock()

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ...storage.cache import Cache
+from ...storage.cache import Cache, Room
 from ...storage.recordings.store import SampleStore, StoredBlock, StreamName
 from ...video.index.frames import FrameIndex
 from ...video.index.stream_block import IndexBlock, block_bytes, join_blocks
@@ -86,16 +86,17 @@ class StreamIndexes:
     """Reads and keeps indexes; safe from any thread.
 
     Args:
-        limit_bytes: What the decoded ones may take together.
+        room: For those that are decoded.
     """
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, room: Room) -> None:
         self._directories: dict[str, _Directory] = {}
-        self._kept: Cache[Stream] = Cache(limit_bytes)
+        self._room = room
+        self._kept: Cache[Stream] = Cache(room)
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return StreamIndexes, (self._kept.max_bytes,)
+        return StreamIndexes, (self._room,)
 
     def names(self, store: SampleStore) -> list[StreamName]:
         """The streams of a version, in the order in which they began."""
@@ -131,7 +132,8 @@ class StreamIndexes:
         else:
             stream = self._read(store, name, blocks, None)
         if kept is None or kept.end < stream.end:
-            self._kept.put(key, stream, size=3 * block_bytes(stream.whole) + 200 * len(blocks))
+            size = 3 * block_bytes(stream.whole) + 200 * len(blocks)
+            self._kept.put(key, stream, size=size, lasting=True)
         return stream
 
     def _read(

@@ -137,4 +137,4 @@ def change_layers(
 def _widened(base: Handle, fields: list[pa.Field]) -> Handle:
     dataset = base.reopen()
     dataset.add_columns(pa.schema(fields))
-    return Handle(base.uri, version=dataset.version, storage_options=base.storage_options)
+    return base.at(dataset.version)

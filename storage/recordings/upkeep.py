@@ -44,7 +44,7 @@ def keep_up(handle: Handle) -> Optimized:
             if "conflict" not in str(error).lower():
                 raise
             dataset = handle.reopen()  # somebody else merges: theirs will do
-        dataset = Handle(handle.uri, storage_options=handle.storage_options).reopen()
+        dataset = handle.newest().reopen()
         removed = dataset.cleanup_old_versions(
             retain_versions=1, error_if_tagged_old_versions=False
         )

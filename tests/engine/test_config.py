@@ -23,7 +23,8 @@ from marey.video.plan import SourceCost
         ("batch_rows", 0),
         ("decode_threads", True),
         ("fetch_threads", "2"),
-        ("index_cache_bytes", -1),
+        ("cache_bytes", -1),
+        ("cache_bytes", False),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(name: str, value: object) -> None:
@@ -38,7 +39,14 @@ def test_the_defaults_are_a_quarter_gibibyte_and_every_usable_core() -> None:
 
 
 def test_a_cache_may_be_off() -> None:
-    assert EngineConfig(index_cache_bytes=0).index_cache_bytes == 0
+    assert EngineConfig(cache_bytes=0).kept_bytes == 0
+
+
+def test_what_is_kept_is_a_part_of_the_budget() -> None:
+    assert EngineConfig(memory_budget_bytes=4000).kept_bytes == 1000
+    assert EngineConfig(memory_budget_bytes=4000, cache_bytes=4000).kept_bytes == 4000
+    with pytest.raises(ConfigError, match="cache_bytes is a part of memory_budget_bytes"):
+        EngineConfig(memory_budget_bytes=4000, cache_bytes=4001)
 
 
 def test_a_config_pickles() -> None:

@@ -60,7 +60,7 @@ class Failing(Counted):
 
 def run(jobs: Iterator[Counted], budget: int = 10, threads: int = 3) -> Generator:
     return run_jobs(
-        jobs, budget_bytes=budget, fetch_threads=2, decode_threads=threads, stop=Stop()
+        jobs, budget_bytes=lambda: budget, fetch_threads=2, decode_threads=threads, stop=Stop()
     )
 
 
@@ -87,6 +87,24 @@ def test_every_result_comes_in_order_within_the_budget(
     assert ledger.held == 0
     assert ledger.most <= max([budget, *(cost for cost, _ in shapes)])
     assert not marey_threads()
+
+
+def test_fewer_jobs_run_once_the_budget_shrinks() -> None:
+    ledger = Ledger()
+    budget = 5
+    results = run_jobs(
+        iter([Counted(i, 1, 1, ledger) for i in range(30)]),
+        budget_bytes=lambda: budget,
+        fetch_threads=2,
+        decode_threads=2,
+        stop=Stop(),
+    )
+    for name, cost, _ in results:
+        ledger.move(-cost)
+        if name == 4:
+            budget = 1
+        # What was started before is not taken back.
+        assert ledger.held <= (5 if name < 10 else 1)
 
 
 class Placed(Counted):
@@ -205,7 +223,9 @@ def test_an_interrupt_ends_running_work() -> None:
                 ended.set()
 
     jobs: Iterator[Counted] = iter([Endless(0, 1, 1, Ledger())])
-    results = run_jobs(jobs, budget_bytes=1, fetch_threads=1, decode_threads=1, stop=stop)
+    results = run_jobs(
+        jobs, budget_bytes=lambda: 1, fetch_threads=1, decode_threads=1, stop=stop
+    )
     with pytest.raises(KeyboardInterrupt):
         next(results)
     assert ended.is_set()

@@ -129,7 +129,7 @@ def test_parts_are_kept_and_counted(tmp_path: Path, data: dict[str, bytes]) -> N
     db = written(tmp_path, data)
     clips = db.project("p").table("clips")
     scan = db.scan({"f": se.video.read(clips["video"], se.video.uniform(clips["video"], 3))})
-    kept = db._workspace.engine.indexes._kept
+    kept = db._workspace.catalog.caches.room
     first = scan.to_table()
     size = kept.size
     assert size > 4 * 3 * 16 * 30

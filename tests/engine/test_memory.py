@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -99,4 +100,37 @@ def test_values_that_fail_and_runs_that_end_early_hold_no_frames(
     assert held <= 4 * ROW_BYTES + small * ROWS
     assert allocated() - before < small
     assert scan.errors().num_rows == (ROWS // 2 if end in ("null", "skip") else 0)
+    db.close()
+
+
+def test_what_is_kept_for_later_scans_comes_off_the_budget(tmp_path: Path) -> None:
+    config = EngineConfig(memory_budget_bytes=64 << 20, decode_threads=2)
+    with Marey(tmp_path, config=config) as db:
+        engine = db._workspace.engine
+        before = engine.kept_bytes
+        room = engine.caches.room
+        room.keep("a table", "its keys", b"", room.most_lasting - 400, lasting=True)
+        assert engine.kept_bytes == before + room.most_lasting
+        decoders = [engine.decoders.decoder(bytes([i])) for i in range(3)]
+        with decoders[0], decoders[1], decoders[2] as third:
+            pass
+        assert engine.kept_bytes == before + room.most_lasting + third.idle_bytes
+        assert engine.kept_bytes <= config.kept_bytes == 16 << 20
+
+
+def test_indexes_count_for_what_they_hold(clip: Callable[[str], bytes], tmp_path: Path) -> None:
+    db = Marey(tmp_path)
+    clips = db.project("p").create_table("clips", key_schema={"k": pa.int64()})
+    videos = [se.Video(se.Blob(clip(name))) for name in ("closed_gops", "open_gop")]
+    clips.write({"k": range(40), "video": videos * 20})
+    scan = db.scan({"f": se.video.read(clips["video"], se.video.uniform(clips["video"], 3))})
+    scan.to_table(key_table=pa.table({"k": [0, 1]}))
+    room = db._workspace.catalog.caches.room
+    tracemalloc.start()
+    before, counted = tracemalloc.get_traced_memory()[0], room.size
+    scan.to_table(key_table=pa.table({"k": range(40)}))
+    gc.collect()
+    held, counted = tracemalloc.get_traced_memory()[0] - before, room.size - counted
+    tracemalloc.stop()
+    assert 0.8 * held < counted < 2 * held
     db.close()

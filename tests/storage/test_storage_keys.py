@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from marey.errors import InputError
 from marey.storage import keys
-from marey.storage.cache import Cache
 from marey.storage.catalog import Catalog
 from marey.storage.columns import describe_key
 from marey.storage.dataset import Caches, Dataset, open_dataset
 from marey.storage.keys import UNKNOWN, KeyCodes, KeyMap
+from marey.storage.objects import Objects
 
 # -1 and -2 have the same hash in Python, and 0, False and "" are not to be mixed up.
 integers = st.integers(-3, 6) | st.sampled_from([-(2**63), 2**63 - 1])
@@ -119,7 +119,7 @@ def test_a_key_of_each_type_is_stored_and_found(catalog: Catalog, name: str) -> 
 
 def without_map(table: Dataset) -> Dataset:
     """The same table, seen by one whose cache has no room for a map."""
-    return open_dataset(table.uri, caches=Caches(Cache(0), Cache(1 << 20)))
+    return open_dataset(table.uri, caches=Caches.empty(Objects({}), 0))
 
 
 @pytest.mark.parametrize("way", [lambda table: table, without_map], ids=["map", "scan"])

@@ -124,6 +124,11 @@ class IsolatedDecoderPool:
         finally:
             self._give_back(extradata, child)
 
+    @property
+    def spare_bytes(self) -> int:
+        """What this process holds for decoders that wait: theirs is their own."""
+        return 0
+
     def close(self) -> None:
         """End the children that wait; those lent out end when they come back."""
         with self._lock:

@@ -39,15 +39,30 @@ def test_a_decoder_comes_back_after_an_error():
 def test_the_oldest_goes_when_there_is_no_room():
     with DecoderPool() as pool, pool.decoder(b"") as decoder:
         one = decoder.idle_bytes
-    with DecoderPool(idle_bytes=2 * one) as pool:
+    with DecoderPool(lent=1, spare_bytes=one) as pool:
         lent = {}
         for name in (b"a", b"b", b"c"):
             with pool.decoder(name) as lent[name]:
                 pass
+            assert pool.spare_bytes == one * min(1, len(lent) - 1)
         with pool.decoder(b"c") as c, pool.decoder(b"b") as b, pool.decoder(b"a") as a:
             assert c is lent[b"c"]
             assert b is lent[b"b"]
             assert a is not lent[b"a"]
+
+
+def test_as_many_as_are_lent_at_one_time_wait_whatever_they_hold():
+    with DecoderPool(lent=2, spare_bytes=0) as pool:
+        with pool.decoder(b"a") as a, pool.decoder(b"b") as b:
+            pass
+        assert pool.spare_bytes == 0
+        with pool.decoder(b"a") as first, pool.decoder(b"b") as second:
+            assert first is a
+            assert second is b
+        with pool.decoder(b"c") as c:
+            pass
+        with pool.decoder(b"c") as again:
+            assert again is c
 
 
 def test_a_closed_pool_keeps_nothing():
