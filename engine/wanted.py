@@ -15,7 +15,6 @@ from ..errors import FrameRangeError, MareyError, RowTooLargeError, VideoError
 from ..video.decode.frame import OutputShape, PixelOutput, output_shape
 from ..video.index.clip import ClipIndex
 from ..video.index.frames import FrameIndex, Int64s
-from ..video.retiming import carry_times
 from .context import QueryContext
 from .fault import Fault
 from .requests import NULL_FRAME, ReadRequest, RemuxRequest, Request, Slot, read_requests
@@ -115,10 +114,7 @@ def _check(request: Request, index: ClipIndex | MareyError | None) -> Wanted | R
         return Refused(request.table, request.row, Fault(error, _shown_frame(first)))
     try:
         if isinstance(request, RemuxRequest):
-            whole = index.whole()
-            if len(frames):
-                whole, _ = carry_times(whole, np.unique(frames))
-            return WantedFile(request.table, request.row, whole, frames, request.audio)
+            return WantedFile(request.table, request.row, index.whole(), frames, request.audio)
         output, shape = _shape(index, frames, request)
     except MareyError as error:
         return Refused(request.table, request.row, Fault(error))

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ...errors import FrameRangeError, KeyNotFoundError, StorageError
+from ...errors import FrameRangeError, KeyNotFoundError, MareyError, StorageError
 from ...expressions.near import near_names
 from ...storage.recordings.schema import SEGMENT
 from ...video.index.frames import Int64s
-from ...video.remux import remux_frames
-from ...video.retiming import carry_times
+from ...video.remux import RemuxPlan, on_file_clock, plan_remux, write_remux
 from ...video.source import ByteRange
 from .segments import VIDEO, SegmentTable
 from .times import fit_column
@@ -58,11 +57,10 @@ def export_mp4(
     )
     if not len(frames):
         raise FrameRangeError(f"segment {segment!r} has no frame from {start} to {end}")
-    carried, exact = carry_times(index, frames)
-    data = remux_frames(carried, frames, _StreamReader(table, row, index.source_bytes))
+    plan, exact = on_file_clock(plan_remux(index, frames))
     target = Path(path)
-    _write(target, data)
-    return Exported(target, len(frames), len(data), exact)
+    size = _write(target, plan, _StreamReader(table, row, index.source_bytes))
+    return Exported(target, len(frames), size, exact)
 
 
 def _ticks(name: str, time: object, timeline: pa.DataType) -> int | None:
@@ -105,12 +103,17 @@ class _StreamReader:
         return found
 
 
-def _write(target: Path, data: bytes) -> None:
-    """Write a file under its name once it is whole."""
+def _write(target: Path, plan: RemuxPlan, reader: _StreamReader) -> int:
+    """Write a file under its name once it is whole; how many bytes it has."""
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     try:
-        part.write_bytes(data)
+        with part.open("xb") as file:
+            size: int = write_remux(plan, reader, file)
         part.replace(target)
+    except MareyError:
+        raise
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StorageError(f"cannot write {str(target)!r}: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return size

@@ -229,12 +229,7 @@ class StreamWriter:
 
     def _begin(self, data: memoryview) -> GrowingIndex:
         """The index of a stream that begins with a sample."""
-        length_size = self._length_size
-        if length_size is None:
-            length_size = detect_framing(data)
-        elif detect_framing(data) == 0:
-            length_size = 0
-        return GrowingIndex(length_size, self._sets)
+        return GrowingIndex(detect_framing(data, self._length_size), self._sets)
 
     def _ready(self) -> _State:
         """The state, made anew if it is not there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 
 import av
@@ -18,6 +19,7 @@ from marey.video.index.build import build_frame_index
 from marey.video.mp4.headers import Edit
 from marey.video.remux import remux_frames
 from marey.video.source import BytesReader
+from marey.video.timing import NANOSECONDS
 
 # 4:2:2, 10 bits and the like are no business of browsers.
 NAMES = [
@@ -131,3 +133,16 @@ def test_edits_that_go_back_are_shown_in_their_order(
     everything = grey_frames(data)
     wanted = [1, 4, 7, 8]
     assert_shows(site, preview(data, wanted), [everything[k] for k in wanted])
+
+
+@pytest.mark.parametrize("step", [40_000_001, 150_000_000_001])
+def test_times_of_a_clock(site: Site, clip: Callable[[str], bytes], step: int) -> None:
+    """In ticks of a nanosecond, and in a file of hours, whose length takes 64 bits."""
+    data = clip("closed_gops")
+    everything = grey_frames(data)
+    index = build_frame_index(BytesReader(data)).index
+    times = np.arange(index.frame_count) * step
+    index = replace(index, timebase=NANOSECONDS, pts_ticks=times, last_duration_ticks=step)
+    for wanted in (list(range(index.frame_count)), list(range(14, 22))):
+        file = remux_frames(index, np.array(wanted), BytesReader(data))
+        assert_shows(site, file, [everything[k] for k in wanted])

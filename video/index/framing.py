@@ -17,8 +17,12 @@ _AVCC_VERSION = 1
 _MOST_SETS_BYTES = 1 << 20
 
 
-def detect_framing(sample: bytes | memoryview) -> int:
+def detect_framing(sample: bytes | memoryview, stated: int | None = None) -> int:
     """Bytes of length before each NAL unit of a stream, by its first sample; 0: start codes.
+
+    Args:
+        sample: The first.
+        stated: What a decoder configuration says of lengths; four bytes if None.
 
     >>> detect_framing(bytes.fromhex("00000001 65 88 80"))
     0
@@ -28,18 +32,19 @@ def detect_framing(sample: bytes | memoryview) -> int:
     Raises:
         BitstreamError: It begins with neither.
     """
+    length_size = stated or _USUAL_LENGTH
     try:
-        spans = split_length_prefixed(sample, _USUAL_LENGTH)
+        spans = split_length_prefixed(sample, length_size)
     except BitstreamError:
         spans = []
     filled = bool(spans) and spans[-1][1] == len(sample)
     if filled and all(_is_header(sample[start]) for start, _ in spans):
-        return _USUAL_LENGTH
+        return length_size
     if bytes(sample[:64]).lstrip(b"\x00")[:1] == b"\x01" and _START_CODE in bytes(sample[:64]):
         return 0
     raise BitstreamError(
         f"it begins with {bytes(sample[:8])!r}: expected a start code, or NAL units behind "
-        "their lengths in four bytes"
+        f"their lengths in {length_size} bytes"
     )
 
 

@@ -10,9 +10,12 @@ begins with the first sample cannot show: pictures before decoding has recovered
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 
 from ...errors import UnsupportedError
+from ..h264.sps import parse_sps
 from ..timing import Timebase
 from .frames import FrameIndex, SampleFlag
 from .output import OutputPicture, OutputQueue, Recovery
@@ -23,7 +26,6 @@ CONTAINER = "stream"
 
 _SAMPLE_FLAGS = BlockFlag.SHOWN - 1
 _RECOVERIES = tuple(Recovery)
-_DEEPEST_REORDERING = 16  # H264_MAX_DPB_FRAMES
 
 
 def stream_frames(whole: IndexBlock, timeline: str, timebase: Timebase) -> FrameIndex:
@@ -95,7 +97,7 @@ def _shown(whole: IndexBlock) -> Bools:
     end = int(idr[0]) + 1 if len(idr) else whole.count
     if end == 1:
         return shown
-    queue = OutputQueue(_DEEPEST_REORDERING)
+    queue = OutputQueue(_reordering(whole, end))
     before = np.flatnonzero(shown[:end])
     for state, order_count in zip(
         whole.flags[before].tolist(), whole.order_count[before].tolist(), strict=True
@@ -104,6 +106,14 @@ def _shown(whole: IndexBlock) -> Bools:
     queue.drain()
     shown[before[queue.lost]] = False
     return shown
+
+
+def _reordering(whole: IndexBlock, end: int) -> int:
+    """How far the first samples are reordered: as they state, or as their level allows."""
+    states = whole.parameter_sets
+    ends = [state.first_sample for state in states[1:]]
+    begun = states[: bisect_left(ends, end) + 1]
+    return max(parse_sps(nal).num_reorder_frames for state in begun for nal in state.sps)
 
 
 def _picture(state: int, order_count: int) -> OutputPicture:

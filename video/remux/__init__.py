@@ -9,11 +9,19 @@ composed before the edit leak into Chromium, and an edit for each frame seeks wr
 ::
 
     frames -> plan (which samples, in which runs) -> samples (their bytes) \
-                                                  -> times                  > file
+                                                  -> clock -> times         > file
                                          source's moov -> sound            /
 """
 
+from .clock import on_file_clock
 from .file import remux_frames, write_remux
 from .plan import RemuxPlan, RemuxRun, plan_remux
 
-__all__ = ["RemuxPlan", "RemuxRun", "plan_remux", "remux_frames", "write_remux"]
+__all__ = [
+    "RemuxPlan",
+    "RemuxRun",
+    "on_file_clock",
+    "plan_remux",
+    "remux_frames",
+    "write_remux",
+]

@@ -24,6 +24,7 @@ from ..mp4.write import MovieLayout, TrackSpec, build_mp4
 from ..plan.byte_ranges import LOCAL, SourceCost
 from ..plan.parameter_sets import extradata
 from ..source import ByteRange, Reader, check_ranges
+from .clock import on_file_clock
 from .plan import RemuxPlan, plan_remux
 from .samples import LENGTH_SIZE, CarriedSample, SampleCarrier
 from .sound import plan_sound
@@ -96,6 +97,7 @@ def write_remux(
         UnsupportedError: As `remux_frames`.
     """
     sound = plan_sound(plan, reader) if audio else None
+    plan, _ = on_file_clock(plan)
     with (
         SpooledTemporaryFile(_IN_MEMORY) as pictures,
         SpooledTemporaryFile(_IN_MEMORY) as heard,

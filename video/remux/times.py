@@ -24,6 +24,7 @@ from .samples import CarriedSample
 # Chromium tells frames apart by microseconds: dependencies stand two apart.
 _STEPS_PER_SECOND = 500_000
 _MOST_TICKS = 0x7FFF_FFFF
+_MOST_TOTAL = 1 << 61
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +47,7 @@ def carried_times(plan: RemuxPlan, samples: Sequence[CarriedSample]) -> CarriedT
     """Lay out the times of a file.
 
     Raises:
-        UnsupportedError: They do not fit in 31 bits.
+        UnsupportedError: One does not fit in 31 bits.
     """
     scale = _scale(plan.index, plan.frames)
     timebase = plan.index.timebase
@@ -68,12 +69,13 @@ def carried_times(plan: RemuxPlan, samples: Sequence[CarriedSample]) -> CarriedT
     if not shown[0]:
         composition[0] = -step
     start = max(0, int((decode_times - composition).max()))
-    if start + total > _MOST_TICKS:
+    offsets = start + composition - decode_times
+    if int(offsets.max()) > _MOST_TICKS:
         raise _too_long(total, timescale)
     return CarriedTimes(
         timescale=timescale,
         durations_ticks=decode_durations,
-        composition_offsets_ticks=start + composition - decode_times,
+        composition_offsets_ticks=offsets,
         edit=Edit(duration_ticks=total, media_time_ticks=start),
         frame=frame,
     )
@@ -84,7 +86,7 @@ def _lasts(plan: RemuxPlan, scale: int, timescale: int) -> Int64s:
     durations = plan.index.duration_ticks[plan.frames]
     # Times of a clip may be any: refused before they come near 64 bits.
     exact = [max(1, ticks * scale) for ticks in durations.tolist()]
-    if max(sum(exact), timescale) > _MOST_TICKS:
+    if max(*exact, timescale) > _MOST_TICKS or sum(exact) > _MOST_TOTAL:
         raise _too_long(sum(exact), timescale)
     return np.array(exact, np.int64)
 
@@ -116,7 +118,7 @@ def _too_long(ticks: int, timescale: int) -> UnsupportedError:
 def _scale(index: FrameIndex, frames: Int64s) -> int:
     """How much finer the file counts time than the clip: about two microseconds a tick.
 
-    A tick must be a whole part of a second, and the whole file fit in 31 bits.
+    A tick must be a whole part of a second. Where it can, the whole file fits in 31 bits.
     """
     timebase: Timebase = index.timebase
     seconds = float(index.duration_ticks[frames].sum()) * timebase.numerator

@@ -5,12 +5,18 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from marey import Marey, errors
 from marey import expressions as se
 from marey.engine.recordings.dataset import RecordingDataset
+from marey.tests.conftest import decode_everything
+from marey.video.clips import RECIPES, ClipRecipe, make_clip
+from marey.video.h264.nal import split_annexb
+from marey.video.index.build import build_frame_index
+from marey.video.source import BytesReader
 
 from .conftest import START, STEP, Recorded
 
@@ -99,8 +105,6 @@ def test_a_time_without_a_frame_fails_its_row(
 
 def test_times_of_a_clock_are_for_streams(db: Marey, drive: RecordingDataset) -> None:
     clips = db.project("p").create_table("t", key_schema={"k": pa.int64()})
-    from marey.video.clips import RECIPES, make_clip
-
     clips.write({"k": [1], "video": [se.Video(se.Blob(make_clip(RECIPES["default"])))]})
     with pytest.raises(errors.ExpressionError, match="give seconds"):
         db.scan({"k": se.video.at(clips["video"], se.aux("t", TIMES))})
@@ -169,9 +173,34 @@ def test_a_stream_that_is_joined_late_begins_with_what_can_be_decoded(
     assert len(shown) >= 30
 
 
-def _sets(data: bytes) -> bytes:
-    from marey.video.h264.nal import split_annexb
+def test_a_stream_may_begin_with_an_intra_picture_that_announces_nothing(
+    db: Marey, drive: RecordingDataset
+) -> None:
+    x264 = "keyint=12:open-gop=1:ref=1:bframes=2:b-pyramid=none:scenecut=0"
+    data = make_clip(ClipRecipe("an entry", 160, 96, 40, container="h264", x264=x264))
+    index = build_frame_index(BytesReader(data)).index
+    places = zip(index.offset.tolist(), index.size.tolist(), strict=True)
+    nals = [[data[at:][a:b] for a, b in split_annexb(data[at : at + n])] for at, n in places]
+    sets = [nal for nal in nals[0] if nal[0] & 31 in (7, 8)]
+    late = next(
+        at for at, units in enumerate(nals) if at and any(n[0] & 31 == 6 for n in units)
+    )
+    samples = [
+        b"".join(b"\0\0\0\1" + nal for nal in units if nal[0] & 31 != 6)
+        for units in [sets + nals[late], *nals[late + 1 :]]
+    ]
+    times = np.zeros(len(nals), np.int64)
+    times[index.frame_sample] = np.arange(index.frame_count)
+    drive.log("e", "/camera", codec="h264", index={"log_time": times[late:]}, samples=samples)
+    clip = drive.video("/camera")
+    scan = db.scan({"f": se.video.read(clip["video"], pixel_format="native")})
+    frames = scan.to_table()["f"].to_pylist()[0]["frames"]
+    truth = [frame.planes for frame in decode_everything(b"".join(samples))]
+    assert len(samples) > len(truth) > len(samples) - 4
+    assert [f["data"] for f in frames] == truth
 
+
+def _sets(data: bytes) -> bytes:
     nals = [data[a:b] for a, b in split_annexb(data) if data[a] & 31 in (7, 8)]
     return b"".join(b"\0\0\0\1" + nal for nal in nals)
 

@@ -38,8 +38,8 @@ def test_a_whole_segment(
     assert frames == list(stream.frames)
     assert done.frames == len(frames)
     assert done.size == (tmp_path / "out.mp4").stat().st_size
-    assert done.exact_times is False  # 40.000001 ms and more: too many ticks of a nanosecond
-    assert max(abs(t - k * STEP) for k, t in enumerate(times)) < 1000
+    assert done.exact_times  # 40.000001 ms: ticks of a nanosecond
+    assert times == [k * STEP for k in range(len(times))]
 
 
 def test_a_range_by_time(
@@ -61,16 +61,61 @@ def test_a_range_by_time(
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["part.mp4"]
 
 
-def test_times_that_ticks_can_hold_are_exact(
-    drive: RecordingDataset, recorded: Any, tmp_path: Path
+HOUR = 3600 * 10**9
+
+SPARSE = {
+    "uneven milliseconds": ([16_000_000, 32_000_000, 48_000_000], True),
+    "two hours of microseconds": ([100_000_001_000, 200_000_003_000], True),
+    "two hours of nanoseconds": ([100_000_000_001, 200_000_000_003], False),
+    "a frame an hour, to the millisecond": ([HOUR + 1_000_000, HOUR + 7_000_000], True),
+    "half an hour between frames, to the nanosecond": (
+        [HOUR // 200 + 1] * 46 + [HOUR // 2],
+        False,
+    ),
+    "days of nanoseconds in bursts": ([40_000_001] * 20 + [2_000_000_000_000], False),
+}
+
+
+@pytest.mark.parametrize("name", SPARSE)
+def test_times_are_exact_or_within_a_microsecond(
+    drive: RecordingDataset, recorded: Any, tmp_path: Path, name: str
 ) -> None:
+    steps, exact = SPARSE[name]
     stream: Recorded = recorded("raw")
     order = np.argsort(np.argsort(stream.times))
-    uneven = np.cumsum(1 + np.arange(len(order)) % 3) * 16_000_000
-    times = (START + uneven)[order]
-    drive.log("e", "/camera", codec="h264", index={"log_time": times}, samples=stream.samples)
+    durations = np.resize(np.array(steps, np.int64), len(order))
+    shown = START + np.cumsum(durations)
+    drive.log(
+        "e", "/camera", codec="h264", index={"log_time": shown[order]}, samples=stream.samples
+    )
     done = drive.export_mp4("e", "/camera", tmp_path / "out.mp4")
-    assert done.exact_times
     frames, found = presented(tmp_path / "out.mp4")
     assert frames == list(stream.frames)
-    assert found == (uneven - uneven[0]).tolist()
+    assert done.exact_times is exact
+    wrong = np.abs(np.array(found) - (shown - shown[0]))
+    assert wrong.max() < (1 if exact else 1000)
+
+
+def test_frames_of_one_time_stand_apart(
+    drive: RecordingDataset, recorded: Any, tmp_path: Path
+) -> None:
+    stream: Recorded = recorded("baseline")
+    shown = START + np.arange(len(stream.samples)) // 2 * 40_000_000
+    drive.log("e", "/camera", codec="h264", index={"log_time": shown}, samples=stream.samples)
+    done = drive.export_mp4("e", "/camera", tmp_path / "out.mp4")
+    frames, found = presented(tmp_path / "out.mp4")
+    assert frames == list(stream.frames)
+    assert not done.exact_times
+    assert (np.diff(found) > 0).all()
+    assert np.abs(np.array(found) - (shown - shown[0])).max() < 3000
+
+
+def test_frames_too_far_apart_are_refused_by_name(
+    drive: RecordingDataset, recorded: Any, tmp_path: Path
+) -> None:
+    stream: Recorded = recorded("baseline")
+    shown = START + np.arange(len(stream.samples)) * (2 * HOUR + 1)
+    drive.log("e", "/camera", codec="h264", index={"log_time": shown}, samples=stream.samples)
+    with pytest.raises(errors.UnsupportedError, match="7200 s lie between two frames"):
+        drive.export_mp4("e", "/camera", tmp_path / "out.mp4")
+    assert not list(tmp_path.glob("*.mp4")), "nothing was left"

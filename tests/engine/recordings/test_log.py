@@ -100,6 +100,24 @@ def test_length_prefixed_samples_with_their_sets_given_once(
     assert [row["/camera:VideoStream:sample"] for row in rows(drive)] == framed
 
 
+@pytest.mark.parametrize("length_size", [2, 4])
+def test_a_configuration_says_how_long_lengths_are(
+    db: Marey, drive: RecordingDataset, recorded: Any, length_size: int
+) -> None:
+    stream: Recorded = recorded("slices")
+    nals = [[s[a:b] for a, b in split_annexb(s)] for s in stream.samples]
+    sps, pps = (next(n for n in nals[0] if n[0] & 31 == kind) for kind in (7, 8))
+    config = bytes([1, *sps[1:4], 0xFC | length_size - 1, 0xE1])
+    config += len(sps).to_bytes(2) + sps + b"\1" + len(pps).to_bytes(2) + pps
+    framed = [
+        b"".join(len(nal).to_bytes(length_size) + nal for nal in units if nal[0] & 31 < 6)
+        for units in nals
+    ]
+    index: Any = {"log_time": stream.times}
+    drive.log("e", "/camera", codec="h264", index=index, samples=framed, parameter_sets=config)
+    assert frame_planes(db, drive) == list(stream.frames)
+
+
 @pytest.mark.parametrize("position", [0, 3])
 @pytest.mark.parametrize("bad", [b"not h264", b"\0\0\0\1\x09\xf0", b""])
 def test_a_call_with_a_bad_sample_is_refused_whole(
