@@ -57,7 +57,8 @@ DATA_PARTITIONS = frozenset(
 ACCESS_UNIT_STARTERS = frozenset((6, 7, 8, 9, *range(14, 19)))
 """After the slices of a picture these types begin the next access unit (7.4.1.2.3)."""
 
-_START_CODE = re.compile(rb"\x00\x00\x01")
+START_CODE = re.compile(rb"\x00\x00\x01")
+"""What stands before each NAL unit of a byte stream (B.1.1)."""
 # A slice for each macroblock of the largest frame at level 5.2 makes a little more than half.
 _MAX_NAL_UNITS = 1 << 16
 
@@ -68,14 +69,14 @@ def iterate_annexb(data: bytes | bytearray | memoryview) -> Iterator[tuple[int, 
     Bytes before the first start code are passed over, empty NAL units too.
     """
     start = -1
-    for match in _START_CODE.finditer(data):
+    for match in START_CODE.finditer(data):
         if start >= 0:
-            end = _without_zeros(data, start, match.start())
+            end = without_zeros(data, start, match.start())
             if end > start:
                 yield start, end
         start = match.end()
     if start >= 0:
-        end = _without_zeros(data, start, len(data))
+        end = without_zeros(data, start, len(data))
         if end > start:
             yield start, end
 
@@ -120,8 +121,8 @@ def split_length_prefixed(
     return spans
 
 
-def _without_zeros(data: bytes | bytearray | memoryview, start: int, end: int) -> int:
-    """`end`, moved before the trailing_zero_8bits."""
+def without_zeros(data: bytes | bytearray | memoryview, start: int, end: int) -> int:
+    """The end of a span, moved before its trailing_zero_8bits (B.1.1)."""
     while end > start and data[end - 1] == 0:
         block = max(start, end - 4096)
         end = block + len(bytes(data[block:end]).rstrip(b"\0"))

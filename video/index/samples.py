@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ...errors import BitstreamError, UnsupportedError
 from ..h264.access_unit import starts_new_picture
 from ..h264.avcc import AvcConfig
+from ..h264.byte_stream import ByteStream
 from ..h264.nal import (
     NAL_ACCESS_UNIT_DELIMITER,
     NAL_FILLER_DATA,
@@ -178,56 +179,57 @@ def scan_sample(
 def scan_annexb_samples(
     reader: Reader, sets: ActiveParameterSets, effort: Effort
 ) -> Iterator[CodedSample]:
-    """The access units of an Annex B stream, in order; each field is one of its own."""
-    data = reader.read([ByteRange(0, reader.size)])[0]
-    _add_first_sets(data, sets, effort)
+    """The access units of an Annex B stream, in order; each field is one of its own.
+
+    The stream is read in windows, and by its beginning once more.
+    """
+    stream = ByteStream(reader)
+    _add_first_sets(stream, sets, effort)
     sample: CodedSample | None = None
-    start = 0
-    for begin, finish in iterate_annexb(data):
-        unit = data[begin:finish]
-        parsed = _Parsed(unit, sets, sample)
-        begin -= _start_code_length(data, begin)
+    for unit in stream.units():
+        parsed = _Parsed(unit.head, sets, sample, length=unit.end - unit.begin)
         if sample is not None and sample.headers and _ends_access_unit(sample, parsed):
-            sample.size = begin - start
+            sample.size = unit.code_begin - sample.offset
             yield sample
             sample = None
         if sample is None:
-            sample, start = CodedSample(begin, 0), begin
+            sample = CodedSample(unit.code_begin, 0)
         _take_nal(sample, parsed, sets, effort)
     if sample is not None:
-        sample.size = len(data) - start
+        sample.size = stream.size - sample.offset
         yield sample
 
 
-def _add_first_sets(data: memoryview, sets: ActiveParameterSets, effort: Effort) -> None:
+def _add_first_sets(stream: ByteStream, sets: ActiveParameterSets, effort: Effort) -> None:
     """Take in the first parameter sets ahead of their place: a cut stream may begin with
     slices.
 
     libavformat does the same when it probes a stream for its configuration.
     """
     for kind in (NAL_SPS, NAL_PPS):
-        for begin, finish in iterate_annexb(data):
+        for unit in stream.units():
             effort.spend(1)
-            if data[begin] & 31 == kind:
+            if unit.head[0] & 31 == kind:
                 with suppress(BitstreamError):
-                    sets.add(bytes(data[begin:finish]))
+                    sets.add(bytes(unit.head))
                     break
-
-
-def _start_code_length(data: memoryview, begin: int) -> int:
-    # A zero_byte stands before the start code of the first NAL unit of an access unit (B.1.2).
-    return 4 if begin >= 4 and data[begin - 4] == 0 else 3
 
 
 class _Parsed:
     """One NAL unit: its type, and its slice header or why that does not parse."""
 
-    __slots__ = ("damage", "header", "kind", "unit")
+    __slots__ = ("damage", "header", "kind", "length", "unit")
 
     def __init__(
-        self, unit: memoryview, sets: ActiveParameterSets, sample: CodedSample | None
+        self,
+        unit: memoryview,
+        sets: ActiveParameterSets,
+        sample: CodedSample | None,
+        *,
+        length: int | None = None,
     ) -> None:
         self.unit = unit
+        self.length = len(unit) if length is None else length
         self.kind = unit[0] & 31 if len(unit) else NAL_FILLER_DATA
         self.header: SliceHeader | None = None
         self.damage = ""
@@ -264,7 +266,7 @@ def _take_nal(
         with suppress(BitstreamError):
             sets.add(bytes(parsed.unit))
     elif parsed.kind == NAL_SEI:
-        effort.spend(cost.MESSAGE + len(parsed.unit) // cost.MESSAGE_BYTES)
+        effort.spend(cost.MESSAGE + parsed.length // cost.MESSAGE_BYTES)
         if sets.encoder_message is None and user_data_unregistered(parsed.unit) is not None:
             sets.encoder_message = bytes(parsed.unit[:_MOST_SET_BYTES])
         sample.recovery = sample.recovery or recovery_point(parsed.unit)

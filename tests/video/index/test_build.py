@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 
 import av
@@ -14,7 +14,9 @@ import pytest
 from marey.errors import CorruptVideoError, UnsupportedError
 from marey.tests.conftest import Samples, TrueFrame
 from marey.video.clips import RECIPES, ClipRecipe, make_clip
+from marey.video.h264.byte_stream import ByteStream
 from marey.video.index.build import BuiltIndex, build_frame_index
+from marey.video.index.encode import encode_index
 from marey.video.index.frames import FrameIndex, SampleFlag
 from marey.video.source import BytesReader
 
@@ -242,3 +244,17 @@ def test_a_single_frame() -> None:
     built = build(make_clip(ClipRecipe("one picture", frames=1)))
     assert built.index.frame_count == built.index.sample_count == 1
     assert built.scalars["duration_seconds"] == pytest.approx(1 / 25)
+
+
+@pytest.mark.parametrize("name", RAW)
+@pytest.mark.parametrize("window_bytes", [61, 977, 5003])
+def test_a_stream_read_in_windows_has_the_index_of_the_whole(
+    name: str, window_bytes: int, clip: Callable[[str], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = clip(name)
+    whole = build(data)
+    windows = partial(ByteStream, window_bytes=window_bytes)
+    monkeypatch.setattr("marey.video.index.samples.ByteStream", windows)
+    found = build_frame_index(BytesReader(data))
+    assert found.scalars == whole.scalars
+    assert encode_index(found.index) == encode_index(whole.index)
