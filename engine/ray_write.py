@@ -27,37 +27,45 @@ def write_dataset(
     workspace: Workspace, dataset: Dataset, data: Any, *, videos: Collection[str]
 ) -> int:
     """Write a `ray.data.Dataset` to a table, and say which version holds it."""
+    schema = _arrow_schema(data)
+    if schema is None:
+        return dataset.version  # no rows
     stored = {field.name for field in dataset.schema if is_video(field.type)}
-    sink = _Rows(workspace, dataset, stored | set(videos))
+    sink = _Rows(workspace, dataset, schema, stored | set(videos))
     data.write_datasink(sink)
     return sink.version
 
 
-class _Rows(Datasink):  # type: ignore[misc]  # ray may be absent
-    """One write. What `on_write_start` settles goes along to the workers."""
+def _arrow_schema(data: Any) -> pa.Schema | None:
+    """The columns that the rows will have; None where there are no rows.
 
-    def __init__(self, workspace: Workspace, dataset: Dataset, videos: set[str]) -> None:
+    Ray tells a sink those of what is fused with the write, a file reader's perhaps. So it is
+    asked before, and makes the first block of a plan that has not run for it.
+    """
+    found = data.schema()
+    if found is None or isinstance(found.base_schema, pa.Schema):
+        return None if found is None else found.base_schema
+    return data.take_batch(1, batch_format="pyarrow").schema
+
+
+class _Rows(Datasink):  # type: ignore[misc]  # ray may be absent
+    """One write, its columns settled; it goes along to the workers."""
+
+    def __init__(
+        self, workspace: Workspace, dataset: Dataset, schema: pa.Schema, videos: set[str]
+    ) -> None:
+        unknown = videos - set(schema.names) - set(dataset.schema.names)
+        if unknown:
+            raise InputError(f"the Ray data set has no column {min(unknown)!r} of videos")
         self._workspace = workspace
         self._dataset = dataset
-        self._videos = videos
-        self._write = dataset.scattered_write()
+        self._videos = videos & set(schema.names)
+        ordinary = [field for field in schema if field.name not in self._videos]
+        self._write = dataset.scattered_write().plan(pa.schema(ordinary), self._videos)
         self.version: int = dataset.version
 
     def get_name(self) -> str:
         return "Marey"
-
-    def on_write_start(self, schema: pa.Schema | None = None) -> None:
-        """Settle the columns, on the driver, when the first rows are there."""
-        if schema is None:
-            raise InputError("the Ray data set has no schema: give it named columns")
-        names = set(schema.names)
-        missing = self._videos - names
-        self._videos &= names
-        unknown = missing - set(self._dataset.schema.names)
-        if unknown:
-            raise InputError(f"the Ray data set has no column {min(unknown)!r} of videos")
-        ordinary = [field for field in schema if field.name not in self._videos]
-        self._write = self._write.plan(pa.schema(ordinary), self._videos)
 
     def write(self, blocks: Iterable[Any], ctx: Any) -> list[Piece]:
         """Index and store the rows of some blocks, on a worker."""

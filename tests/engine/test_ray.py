@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -131,10 +132,26 @@ def test_workers_index_videos_and_the_driver_commits_once(
         pieces = [pa.table({"k": [k], "video": [payload]}) for k in keys]
         with pytest.raises(error, match=says):
             table.write_ray(ray.data.from_arrow(pieces))
+    # A plan that has not run: its read, its map and the write are one step to Ray.
+    def named(batch: pa.Table) -> pa.Table:
+        return pa.table({"k": pa.array([20], pa.int64()), "video": batch["bytes"]})
+
+    files = ray.data.read_binary_files(str(path)).map_batches(named, batch_format="pyarrow")
+    table.write_ray(files)
+    frames = ray.data.from_pandas(pd.DataFrame({"k": [21], "video": [payload]}))
+    table.write_ray(frames)
+    assert table.write_ray(ray.data.range(0)) == table.versions()[-1].number
+    same = db.scan({"f": se.video.read(table["video"], [7], height=8)})
+    keys = pa.table({"k": pa.array([0, 20, 21], pa.int64())})
+    made = same.to_table(key_table=keys)["f"].to_pylist()
+    assert made[1] == made[2] == made[0]
+    assert table.count() == 9
+    written += 2
+
     bad = pa.table({"k": [9, 10], "video": [payload, b"no video"]})
     with pytest.raises(Exception, match=r"row 1 \(k=10\), column 'video'"):
         table.write_ray(ray.data.from_arrow(bad))
     with pytest.raises(InputError, match="no column 'film' of videos"):
         table.write_ray(ray.data.from_arrow(bad), videos=["film"])
-    assert table.count() == 7
+    assert table.count() == 9
     assert len(table.versions()) == written
