@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from .engine.config import EngineConfig
     from .engine.session import Marey
     from .engine.tensors import to_torch
+    from .video.plan import SourceCost
 
 __version__ = "0.1.0"
 
 __all__ = [
     "EngineConfig",
     "Marey",
+    "SourceCost",
     "__version__",
     "errors",
     "expressions",
@@ -31,6 +33,7 @@ __all__ = [
 _MODULES = {
     "EngineConfig": "engine.config",
     "Marey": "engine.session",
+    "SourceCost": "video.plan",
     "to_numpy": "engine.arrays",
     "to_torch": "engine.tensors",
 }

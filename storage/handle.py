@@ -45,6 +45,9 @@ LANCE_ERRORS = (OSError, ValueError, RuntimeError, OverflowError)
 
 _CACHE_BYTES = 8 << 20
 # Lance ends its messages with the place in its own source.
+_NO_BUCKET = "NoSuchBucket"
+_INNER_NAME = re.compile(r"LanceError\(\w+\): ")
+_XML = re.compile(r":? <\?xml.*", re.DOTALL)
 _RUST_PLACE = re.compile(r",? (?:/[^\s,]+|[\w/.-]+)\.rs:\d+:\d+.*$", re.DOTALL)
 
 
@@ -244,5 +247,10 @@ def translate_errors(
 
 
 def lance_message(error: BaseException) -> str:
-    """The message of an error of Lance, without the place in its source and without secrets."""
-    return without_secrets(_RUST_PLACE.sub("", str(error)))
+    """The message of an error of Lance, without the place in its source, its inner names, a
+    store's whole answer, and secrets.
+    """
+    text = str(error)
+    if _NO_BUCKET in text:
+        return "there is no such bucket"
+    return without_secrets(_XML.sub("", _INNER_NAME.sub("", _RUST_PLACE.sub("", text))))

@@ -37,6 +37,7 @@ IN_FLIGHT: Mapping[SourceKind, int] = {"s3": 32, "gs": 32, "az": 32, "http": 16}
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CREDENTIALS_SERVICE = "169.254.169.254"
+_NO_BUCKET = "NoSuchBucket"
 
 
 class Span(Protocol):
@@ -217,6 +218,8 @@ def object_failure(error: Exception, uri: str) -> MareyError:
         return SourceChangedError(f"it is shorter than it was, or empty: {shown}")
     if _CREDENTIALS_SERVICE in text:
         return StorageError(f"no credentials in storage_options or the environment: {shown}")
+    if _NO_BUCKET in text:
+        return StorageError(f"there is no such bucket: {shown}")
     if status:
         return StorageError(f"the store answered with status {status[1]}: {shown}")
-    return StorageError(f"no answer ({type(error).__name__}): {shown}")
+    return StorageError(f"no answer, can it be reached from here?: {shown}")

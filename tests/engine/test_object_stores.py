@@ -239,3 +239,11 @@ def test_wrong_options_and_stores_that_are_not_there(
         with pytest.raises(MareyError, match=says) as caught:
             write(table, {0: "s3://nobucket/a.mp4"})
         assert "hush" not in "".join(chain(caught.value))
+
+
+def test_a_bucket_that_is_not_there_is_said_so(s3: S3) -> None:
+    project = Marey("s3://nobucket/lake", storage_options=s3.options).project("p")
+    for use in (project.list_tables, lambda: project.create_table("t", key_schema=KEY)):
+        with pytest.raises(StorageError, match="there is no such bucket") as caught:
+            use()
+        assert "<" not in str(caught.value)

@@ -132,6 +132,7 @@ def test_workers_index_videos_and_the_driver_commits_once(
         pieces = [pa.table({"k": [k], "video": [payload]}) for k in keys]
         with pytest.raises(error, match=says):
             table.write_ray(ray.data.from_arrow(pieces))
+
     # A plan that has not run: its read, its map and the write are one step to Ray.
     def named(batch: pa.Table) -> pa.Table:
         return pa.table({"k": pa.array([20], pa.int64()), "video": batch["bytes"]})
