@@ -33,7 +33,7 @@ class Exported:
     """Its bytes."""
     exact_times: bool
     """Whether its ticks hold the frames' times exactly; otherwise each is rounded by less than
-    a microsecond."""
+    a microsecond, and frames of one time stand a tick apart."""
 
 
 def export_mp4(

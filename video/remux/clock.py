@@ -4,7 +4,8 @@ A file counts in ticks of which a whole number makes a second. Its length may ha
 what one sample takes, and how far composition is from decoding, have 32, of which players read
 31. So nanoseconds fit as they are where frames are less than two seconds apart; and most clocks
 tick more coarsely than they are read: ticks as long as all durations allow carry the same
-times. Where even those are too many, times are rounded by less than a microsecond.
+times. Where even those are too many, times are rounded by less than a microsecond. Each is
+rounded by itself, so that none drifts.
 """
 
 from __future__ import annotations
@@ -36,23 +37,30 @@ def on_file_clock(plan: RemuxPlan) -> tuple[RemuxPlan, bool]:
             durations of the plan's frames hold, and no other time.
 
     Returns:
-        The plan, and whether its frames last exactly as long as they did.
+        The plan, and whether its frames are shown exactly when they were: frames of one time
+        cannot be. `times` has them stand a tick apart.
 
     Raises:
         UnsupportedError: Frames are further apart than ticks of two microseconds can tell.
     """
     index = plan.index
-    if index.timebase != NANOSECONDS:
-        return plan, True
     durations = index.duration_ticks[plan.frames]
+    apart = bool((durations[:-1] > 0).all())
+    if index.timebase != NANOSECONDS:
+        return plan, apart
     if sum(durations.tolist()) > _MOST_NANOSECONDS:
         raise UnsupportedError("a file of times that are centuries apart")
     longest = max(int(durations.max()), _longest_offset(plan, durations), 1)
     # Each sample may be decoded a tick later than it was, by rounding.
     most = _MOST_TICKS - 4 * sum(len(run.samples) for run in plan.runs)
     tick = int(np.gcd.reduce(np.append(durations, _SECOND)))
-    if longest // tick <= most and durations.min() > 0:
+    finer = most // -(-longest // tick)
+    if finer and apart:
         return _restated(plan, durations // tick, _SECOND // tick), True
+    # Frames of one time stand a tick apart: of ticks that hold the others, the shortest do.
+    finer = min(finer, tick)
+    if finer * _SECOND // tick >= _COARSEST:
+        return _restated(plan, durations // tick * finer, _SECOND // tick * finer), False
     rate = min(_FINE, most * _SECOND // longest)
     if rate < _COARSEST:
         raise UnsupportedError(
@@ -61,9 +69,6 @@ def on_file_clock(plan: RemuxPlan) -> tuple[RemuxPlan, bool]:
             "to a microsecond; a range that begins with a keyframe hides none"
         )
     ends = rescale(np.cumsum(durations), NANOSECONDS, Timebase(1, rate))
-    # Frames of one time stand a tick apart.
-    steps = np.arange(1, len(ends) + 1)
-    ends = np.maximum.accumulate(np.maximum(ends - steps, 0)) + steps
     return _restated(plan, np.diff(ends, prepend=0), rate), False
 
 

@@ -1,9 +1,9 @@
 """When the samples of a new file are decoded and composed: construction R of decision 0006.
 
 With T ticks of chosen frames, and E where the edit begins: a chosen frame is composed at E plus
-the durations of those before it, a dependency after E + T, one step of two microseconds each. A
-first sample that is a dependency stands one step before E. E is the least with which no sample
-is composed before it is decoded.
+the durations of those before it, or a tick after the last one where that is later; a dependency
+after E + T, one step of two microseconds each. A first sample that is a dependency stands one
+step before E. E is the least with which no sample is composed before it is decoded.
 """
 
 from __future__ import annotations
@@ -83,12 +83,16 @@ def carried_times(plan: RemuxPlan, samples: Sequence[CarriedSample]) -> CarriedT
 
 def _lasts(plan: RemuxPlan, scale: int, timescale: int) -> Int64s:
     """How long each frame is shown, in the file's ticks."""
-    durations = plan.index.duration_ticks[plan.frames]
+    durations = plan.index.duration_ticks[plan.frames].tolist()
     # Times of a clip may be any: refused before they come near 64 bits.
-    exact = [max(1, ticks * scale) for ticks in durations.tolist()]
+    exact = [max(0, ticks * scale) for ticks in durations]
     if max(*exact, timescale) > _MOST_TICKS or sum(exact) > _MOST_TOTAL:
         raise _too_long(sum(exact), timescale)
-    return np.array(exact, np.int64)
+    # Each is shown for a tick at least, and no longer late than those before it make it.
+    steps = np.arange(1, len(exact) + 1)
+    ends = np.maximum.accumulate(np.maximum(np.cumsum(exact) - steps, 0)) + steps
+    lasts: Int64s = np.diff(ends, prepend=0)
+    return lasts
 
 
 def _frames_of(plan: RemuxPlan, samples: Sequence[CarriedSample]) -> Int64s:
