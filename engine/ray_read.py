@@ -33,11 +33,11 @@ def to_dataset(
     return ray.data.read_datasource(source, override_num_blocks=blocks)
 
 
-class _Rows(Datasource):  # type: ignore[misc]  # ray may be absent
+class _Rows(Datasource):  # type: ignore[misc, unused-ignore]  # ray may be absent
     """Chosen rows, in tasks of consecutive ones."""
 
     def __init__(self, rows: ChosenRows, *, batch_size: int, on_error: OnError) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call, unused-ignore]  # likewise
         self._rows = rows
         self._batch_size = batch_size
         self._on_error: OnError = on_error

@@ -1,7 +1,8 @@
 """Rows of a data set of Ray become rows of a table: indexed and stored on Ray's workers.
 
 Workers lay down data files that belong to no version; the driver, which sees keys and the names
-of files alone, commits them at once.
+of files alone, commits them at once. Rows without videos are small: those the driver gathers,
+and writes as `Table.write` does.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..expressions.blob import Blob, Video
 from ..expressions.dtypes import is_video
 from ..storage.dataset import Dataset
 from ..storage.scattered import Piece
-from .ingest import prepare_rows
+from .ingest import Given, prepare_rows
 from .workspace import Workspace
 
 
@@ -48,7 +49,7 @@ def _arrow_schema(data: Any) -> pa.Schema | None:
     return data.take_batch(1, batch_format="pyarrow").schema
 
 
-class _Rows(Datasink):  # type: ignore[misc]  # ray may be absent
+class _Rows(Datasink[list[Piece | pa.Table]]):  # type: ignore[misc, unused-ignore]  # an extra
     """One write, its columns settled; it goes along to the workers."""
 
     def __init__(
@@ -60,39 +61,50 @@ class _Rows(Datasink):  # type: ignore[misc]  # ray may be absent
         self._workspace = workspace
         self._dataset = dataset
         self._videos = videos & set(schema.names)
-        ordinary = [field for field in schema if field.name not in self._videos]
-        self._write = dataset.scattered_write().plan(pa.schema(ordinary), self._videos)
+        self._write = dataset.scattered_write()
+        if self._videos:
+            ordinary = [field for field in schema if field.name not in self._videos]
+            self._write = self._write.plan(pa.schema(ordinary), self._videos)
         self.version: int = dataset.version
 
     def get_name(self) -> str:
         return "Marey"
 
-    def write(self, blocks: Iterable[Any], ctx: Any) -> list[Piece]:
+    def write(self, blocks: Iterable[Any], ctx: Any) -> list[Piece | pa.Table]:
         """Index and store the rows of some blocks, on a worker."""
-        schema, keys = self._dataset.schema, self._dataset.key_schema
-        pieces = []
-        for block in blocks:
-            table = BlockAccessor.for_block(block).to_arrow()
-            if not table.num_rows:
-                continue
-            columns = {
-                name: _videos(name, table[name]) if name in self._videos else table[name]
-                for name in table.column_names
-            }
-            given = prepare_rows(
-                columns,
-                schema=schema,
-                key_schema=keys,
-                objects=self._workspace.catalog.objects,
-            )
-            pieces.append(self._write.lay_down(given.table, given.videos))
-        return pieces
+        tables = (BlockAccessor.for_block(block).to_arrow() for block in blocks)
+        filled = [table for table in tables if table.num_rows]
+        if not self._videos:
+            return filled
+        return [self._lay_down(table) for table in filled]
 
     def on_write_complete(self, write_result: Any) -> None:
         """Commit what all workers have stored."""
-        pieces = [piece for own in write_result.write_returns for piece in own]
-        if pieces:
-            self.version = self._write.commit(pieces)
+        given = [piece for own in write_result.write_returns for piece in own]
+        if not given:
+            return
+        if self._videos:
+            self.version = self._write.commit(given)
+        else:
+            rows = self._prepared(pa.concat_tables(given, promote_options="permissive"))
+            self.version = self._dataset.write(rows.table, rows.videos)
+
+    def _lay_down(self, table: pa.Table) -> Piece:
+        rows = self._prepared(
+            {
+                name: _videos(name, table[name]) if name in self._videos else table[name]
+                for name in table.column_names
+            }
+        )
+        return self._write.lay_down(rows.table, rows.videos)
+
+    def _prepared(self, data: Any) -> Given:
+        return prepare_rows(
+            data,
+            schema=self._dataset.schema,
+            key_schema=self._dataset.key_schema,
+            objects=self._workspace.catalog.objects,
+        )
 
 
 def _videos(name: str, column: pa.ChunkedArray) -> list[Video | None]:

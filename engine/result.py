@@ -255,7 +255,10 @@ class Readable(ABC):
         from .ray_read import to_dataset
 
         rows = self._choose(key_table, on_missing, self._workspace.context(on_error))
-        return to_dataset(rows, batch_size=batch_size, on_error=on_error, blocks=blocks)
+        dataset: ray.data.Dataset = to_dataset(
+            rows, batch_size=batch_size, on_error=on_error, blocks=blocks
+        )
+        return dataset
 
     def _lost(self, context: QueryContext) -> Lost:
         """What was left out while a context was used to choose rows."""

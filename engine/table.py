@@ -103,9 +103,11 @@ class Table:
         return version
 
     def write_ray(self, dataset: Any, *, videos: Collection[str] = ()) -> int:
-        """Insert the rows of a data set of Ray; videos are indexed and stored on its workers.
+        """Write the rows of a data set of Ray; videos are indexed and stored on its workers.
 
-        All rows become part of the table at once, or none. Their keys are new ones.
+        All rows become part of the table at once, or none. Rows with videos are inserted, so
+        their keys are new ones. Rows without are gathered here and written as by `write`, which
+        updates those with known keys.
 
         Args:
             dataset: A `ray.data.Dataset` with the table's key columns.
@@ -116,7 +118,8 @@ class Table:
             The number of the version that holds the rows.
 
         Raises:
-            InputError: A column does not fit, or a key is in the table already.
+            InputError: A column does not fit, or a key of a row with videos is in the table
+                already.
             DuplicateKeyError: A key stands twice.
             VideoError: A video cannot be indexed.
             UnsupportedError: Ray is not installed.

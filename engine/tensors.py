@@ -91,8 +91,8 @@ def _padded(rows: list[Bytes]) -> Bytes:
 
 def _tensor(block: Bytes, axes: int, layout: Layout, *, pin_memory: bool) -> torch.Tensor:
     """A tensor over a block that has so many axes before those of a frame."""
-    torch = _torch()
-    tensor = torch.from_numpy(block if block.flags.writeable else block.copy())
+    made = _torch().from_numpy(block if block.flags.writeable else block.copy())
+    tensor: torch.Tensor = made
     if layout == "NCHW":
         match tensor.ndim - axes:
             case 3:

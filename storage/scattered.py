@@ -133,7 +133,8 @@ def _require_new(handle: Handle, keys: pa.Table, codes: KeyCodes) -> None:
     if len(known):
         raise InputError(
             f"{len(known)} of {keys.num_rows} keys are in the table already, the first: "
-            f"{describe_key(keys, int(known[0]))}: rows are added this way and not updated"
+            f"{describe_key(keys, int(known[0]))}: rows with videos are "
+            "added this way and not updated (`Table.write` does that)"
         )
 
 

@@ -126,7 +126,7 @@ def test_workers_index_videos_and_the_driver_commits_once(
     assert table.count() == 7
     written = len(table.versions())
     for keys, error, says in (
-        ([8, 3], InputError, "k=3: rows are added this way and not updated"),
+        ([8, 3], InputError, "k=3: rows with videos are added this way and not"),
         ([8, 8], DuplicateKeyError, "k=8"),
     ):
         pieces = [pa.table({"k": [k], "video": [payload]}) for k in keys]
@@ -149,10 +149,24 @@ def test_workers_index_videos_and_the_driver_commits_once(
     assert table.count() == 9
     written += 2
 
+    marked = scan.to_ray(batch_size=2).map_batches(
+        lambda rows: pa.table({"k": rows["k"], "size": [len(f) for f in rows["f"]]}),
+        batch_format="pyarrow",
+    )
+    table.write_ray(marked)
+    table.write_ray(ray.data.from_arrow(pa.table({"k": [7], "label": ["without a video"]})))
+    written += 3  # a new column, and two commits
+    sizes = db.scan({"k": table["k"], "size": table["size"]}).to_table().sort_by("k")
+    assert sizes["k"].to_pylist() == [0, 1, 2, 3, 4, 5, 6, 7, 20, 21]
+    assert [size is None for size in sizes["size"].to_pylist()] == [False] * 7 + [True] + [
+        False
+    ] * 2
+    with pytest.raises(InputError, match="label"):
+        table.write_ray(ray.data.from_arrow(pa.table({"k": [7], "label": [[1]]})))
     bad = pa.table({"k": [9, 10], "video": [payload, b"no video"]})
     with pytest.raises(Exception, match=r"row 1 \(k=10\), column 'video'"):
         table.write_ray(ray.data.from_arrow(bad))
     with pytest.raises(InputError, match="no column 'film' of videos"):
         table.write_ray(ray.data.from_arrow(bad), videos=["film"])
-    assert table.count() == 9
+    assert table.count() == 10
     assert len(table.versions()) == written
