@@ -247,7 +247,12 @@ class Catalog:
         projects = self.projects()
         if project not in projects:
             return _near(project, projects, "project")
-        return _near(name, self.tables(project), "table")
+        tables, datasets = self.tables(project), self.datasets(project)
+        if name in datasets:
+            return f"; {name!r} is a dataset of recordings: dataset({name!r}) opens it"
+        near = get_close_matches(name, datasets, n=3) if tables else datasets
+        offer = _near(name, tables, "table") if tables or not near else ""
+        return offer + (_near(name, near, "dataset") if near else "")
 
     def _folders(self, within: str = "") -> list[str]:
         """The names of the folders in one below the root."""

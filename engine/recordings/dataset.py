@@ -182,6 +182,7 @@ class RecordingDataset:
 
         Raises:
             NotFoundError: There is no such entity or timeline; the message offers near ones.
+            InputError: One is no name.
         """
         store = self._recordings.newest(self._project, self._name)
         streams = self._recordings.streams_of(store, self._label, entity, index)
@@ -250,6 +251,7 @@ class RecordingDataset:
 
         Raises:
             NotFoundError: There is no such segment, entity or timeline.
+            InputError: One is no name, or `start` or `end` no time of the timeline.
             FrameRangeError: No frame lies within.
             UnsupportedError: No MP4 can present these frames.
         """

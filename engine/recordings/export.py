@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ...errors import FrameRangeError, KeyNotFoundError, MareyError, StorageError
+from ...errors import FrameRangeError, InputError, KeyNotFoundError, MareyError, StorageError
 from ...expressions.near import near_names
-from ...storage.recordings.schema import SEGMENT
+from ...storage.recordings.schema import SEGMENT, check_segment
 from ...video.index.frames import Int64s
 from ...video.remux import RemuxPlan, on_file_clock, plan_remux, write_remux
 from ...video.source import ByteRange
@@ -45,6 +45,11 @@ def export_mp4(
     end: object,
 ) -> Exported:
     """Write an MP4 of a segment's frames; see `RecordingDataset.export_mp4`."""
+    check_segment(segment)
+    try:
+        target = Path(path)
+    except TypeError as error:
+        raise InputError(f"path: expected that of a file, got {path!r}") from error
     (row,) = table.find_keys(pa.table({SEGMENT: pa.array([segment], pa.string())})).to_pylist()
     if row is None:
         known = [name.segment for name in table.names]
@@ -58,7 +63,6 @@ def export_mp4(
     if not len(frames):
         raise FrameRangeError(f"segment {segment!r} has no frame from {start} to {end}")
     plan, exact = on_file_clock(plan_remux(index, frames))
-    target = Path(path)
     size = _write(target, plan, _StreamReader(table, row, index.source_bytes))
     return Exported(target, len(frames), size, exact)
 
@@ -66,8 +70,21 @@ def export_mp4(
 def _ticks(name: str, time: object, timeline: pa.DataType) -> int | None:
     if time is None:
         return None
-    ticks: int = fit_column(name, [time], 1, timeline).view(pa.int64())[0].as_py()
+    try:
+        column = fit_column(name, [time], 1, timeline)
+    except InputError as error:
+        raise InputError(f"{name}: expected {_kind_of(timeline)}, got {time!r}") from error
+    ticks: int | None = column.view(pa.int64())[0].as_py()
+    if ticks is None:
+        raise InputError(f"{name}: expected {_kind_of(timeline)}, got {time!r}")
     return ticks
+
+
+def _kind_of(timeline: pa.DataType) -> str:
+    if pa.types.is_integer(timeline):
+        return "a whole number"
+    what = "timestamp" if pa.types.is_timestamp(timeline) else "duration"
+    return f"a {what}, or a whole number of nanoseconds"
 
 
 def _within(pts: Int64s, start: int | None, end: int | None) -> Int64s:

@@ -45,7 +45,10 @@ class StreamLogger:
         commit_bytes: int,
         commit_seconds: float,
     ) -> None:
-        if not commit_bytes >= 1 or not commit_seconds > 0:
+        limits = commit_bytes, commit_seconds
+        if not all(isinstance(limit, int | float) for limit in limits) or not (
+            commit_bytes >= 1 and commit_seconds > 0
+        ):
             raise ConfigError(
                 f"a logger commits by at least a byte and by seconds above 0, got "
                 f"commit_bytes={commit_bytes!r}, commit_seconds={commit_seconds!r}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from ...errors import NotFoundError, TableNotFoundError
+from ...errors import InputError, NotFoundError, TableNotFoundError
 from ...expressions.near import near_names
 from ...storage.cache import Room
 from ...storage.catalog import Catalog
@@ -79,19 +79,18 @@ class Recordings:
 
         Raises:
             NotFoundError: There is no such entity or timeline; the message offers near ones.
+            InputError: One is no name.
         """
+        if not isinstance(entity, str):
+            raise InputError(f"entity: expected a path such as '/camera', got {entity!r}")
         entities = list(dict.fromkeys(name.entity for name in self.streams.names(store)))
         if entity not in entities:
             raise NotFoundError(
                 f"no entity {entity!r} in {label}{near_names(entity, entities)}"
             )
-        timelines = list(store.timelines)
-        chosen = timelines[0] if timeline is None else timeline
-        if chosen not in timelines:
-            raise NotFoundError(
-                f"no index {chosen!r} in {label}{near_names(chosen, timelines)}"
-            )
-        return StreamsOf(entity, chosen)
+        if timeline is None:
+            return StreamsOf(entity, next(iter(store.timelines)))
+        return StreamsOf(entity, check_index(store, label, timeline))
 
     def writer(
         self, project: str, name: str, stream: StreamName, codec: object
@@ -117,3 +116,18 @@ class Recordings:
         with self._lock:
             self._open.clear()
             self._writers.clear()
+
+
+def check_index(store: SampleStore, label: str, timeline: object) -> str:
+    """The name of one of a dataset's timelines, as it was given.
+
+    Raises:
+        NotFoundError: There is no such timeline; the message offers near ones.
+        InputError: It is no name.
+    """
+    known = list(store.timelines)
+    if not isinstance(timeline, str):
+        raise InputError(f"index: expected one of {label}'s {known}, got {timeline!r}")
+    if timeline not in known:
+        raise NotFoundError(f"no index {timeline!r} in {label}{near_names(timeline, known)}")
+    return timeline

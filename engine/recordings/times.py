@@ -42,7 +42,7 @@ def fit_times(
     if not isinstance(index, Mapping) or not index:
         raise InputError(
             "index: expected a dict of timelines and times, such as "
-            f'{{"log_time": times}}, got {type(index).__name__}'
+            f'{{"log_time": times}}, got {index if index == {} else type(index).__name__}'
         )
     return {
         check_timeline(name): fit_column(name, values, count, known.get(name))
@@ -72,6 +72,11 @@ def to_integers(times: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 def fit_column(name: str, values: object, count: int, known: pa.DataType | None) -> pa.Array:
     """The times of one timeline; see `fit_times`."""
+    if values is None:
+        raise InputError(
+            f"index {name!r}: expected times, one a sample, got None; leave the index out if "
+            "no sample has a time on it"
+        )
     given = _to_array(name, values)
     if len(given) != count:
         raise InputError(f"index {name!r}: {len(given)} times for {count} samples")
@@ -103,6 +108,11 @@ def _type_for(name: str, given: pa.DataType) -> pa.DataType:
         return pa.duration("ns")
     if pat.is_integer(given):
         return pa.int64()
+    if pat.is_null(given):
+        raise InputError(
+            f"index {name!r}: only nulls do not say what a new index counts; leave it out, or "
+            "give an array of a type"
+        )
     raise InputError(
         f"index {name!r}: expected timestamps, durations or whole numbers, found {given}"
     )

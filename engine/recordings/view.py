@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import pyarrow as pa
 from datafusion import DataFrame, SessionContext
 from datafusion import functions as f
 from datafusion.catalog import Table as PlanTable
 
-from ...errors import InputError, NotFoundError
-from ...expressions.near import near_names
+from ...errors import InputError
 from ...storage.recordings.layers import Layer, open_layers
 from ...storage.recordings.schema import SEGMENT, check_segment
 from ...storage.recordings.store import SampleStore
@@ -20,10 +20,11 @@ from ..query import named
 from .columns import SampleColumns, entity_of
 from .contents import Contents, read_contents
 from .layers import LayerColumns
-from .opened import Recordings
+from .opened import Recordings, check_index
 from .scanned import ScannedTable
 
 _KEY = "__marey_key_"
+_Join = Literal["full", "right"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +102,11 @@ class DatasetView:
 
         Raises:
             NotFoundError: There is no such timeline; the message offers near ones.
+            InputError: It is no name.
         """
         store = self._store()
-        if index is not None and index not in store.timelines:
-            known = list(store.timelines)
-            raise NotFoundError(f"no index {index!r} in {self.label}{near_names(index, known)}")
+        if index is not None:
+            check_index(store, self.label, index)
         segments = None if self.segments is None else sorted(self.segments)
         void = self.recordings.streams.void_rows(store)
         samples = SampleColumns(store, self._entities(store), segments, index, void)
@@ -114,7 +115,9 @@ class DatasetView:
         for number, layer in enumerate(open_layers(store)):
             columns = [name for name in layer.columns if self._shows(entity_of(name))]
             if columns:
-                frame = self._join(session, frame, layer, columns, f"layer {number}")
+                # Rows that another timeline alone has have no time on the index.
+                how: _Join = "full" if index in (None, layer.timeline) else "right"
+                frame = self._join(session, frame, layer, columns, f"layer {number}", how)
         return frame
 
     def _join(
@@ -124,8 +127,9 @@ class DatasetView:
         layer: Layer,
         columns: Sequence[str],
         name: str,
+        how: _Join,
     ) -> DataFrame:
-        """A frame with the columns of a layer: all rows of both.
+        """A frame with the columns of a layer: all rows of both, or those of the frame.
 
         The layer is on the left: that side of a join is held in memory, and samples are large.
         """
@@ -137,7 +141,7 @@ class DatasetView:
             frame,
             left_on=[_KEY + SEGMENT, _KEY + layer.timeline],
             right_on=[SEGMENT, layer.timeline],
-            how="full",
+            how=how,
             coalesce_duplicate_keys=False,
         )
         outputs = [

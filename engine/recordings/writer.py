@@ -75,7 +75,7 @@ class StreamWriter:
         self._taken: list[Indexed] = []
         self._commits = 0
 
-    def use_parameter_sets(self, data: bytes) -> None:
+    def use_parameter_sets(self, data: object) -> None:
         """Put parameter sets in force for the samples to come.
 
         Args:
@@ -88,7 +88,9 @@ class StreamWriter:
         """
         if self.codec != H264:
             raise UnsupportedError(f"parameter_sets of a stream of {self.codec}")
-        self._sets, self._length_size = read_parameter_sets(data)
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InputError(f"parameter_sets: expected bytes, got {type(data).__name__}")
+        self._sets, self._length_size = read_parameter_sets(bytes(data))
         state = self._ready()
         if state.index is not None:
             try:

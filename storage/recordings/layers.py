@@ -134,7 +134,7 @@ def remove_layer(store: SampleStore, name: str) -> SampleStore:
     """
 
     def change(layers: dict[str, dict[str, str]]) -> None:
-        if name not in layers:
+        if name not in list(layers):
             raise NotFoundError(f"no layer {name!r}; there are {list(layers)}")
         del layers[name]
 

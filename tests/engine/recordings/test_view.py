@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -197,3 +199,102 @@ def test_two_layers_cannot_bring_one_column(two: RecordingDataset) -> None:
     two.register_layer("one", labels())
     with pytest.raises(errors.InputError, match="already"):
         two.register_layer("two", labels())
+
+
+def test_rows_of_an_index_have_a_time_on_it(drive: RecordingDataset, recorded: Any) -> None:
+    stream: Recorded = recorded("raw")
+    numbers = pa.array([k if k % 3 else None for k in range(48)], pa.int64())
+    index = {"log_time": stream.times.view("datetime64[ns]"), "n": numbers}
+    drive.log("episode_0", "/camera", codec="h264", index=index, samples=stream.samples)
+    drive.register_layer("labels", labels())
+    counted = {"segment_id": ["episode_0"] * 2, "n": [1, 1000], "score": [0.5, 0.25]}
+    drive.register_layer("scores", pa.table(counted))
+    by_number = pa.table(drive.reader(index="n"))
+    assert by_number["n"].null_count == 0
+    assert by_number.num_rows == 32 + 1
+    # The sample of START has no number: what is known of its time alone is no row here.
+    on = stream.times.tolist().index(START + 5 * STEP)
+    assert labelled(drive.reader(index="n")) == (
+        [("episode_0", START + 5 * STEP, "b", on)] if on % 3 else []
+    )
+    by_time = pa.table(drive.reader(index="log_time"))
+    assert by_time["log_time"].null_count == 0
+    assert by_time.num_rows == 48 + 1
+    assert drive.reader().count() == 48 + 1 + 1
+
+
+TABLE = pa.table(
+    {"segment_id": ["episode_0"], "log_time": pa.array([0], pa.timestamp("ns")), "x": [1]}
+)
+
+WRONG: dict[str, tuple[Callable[[RecordingDataset], object], str]] = {
+    "entity": (lambda d: d.video(7), "entity: expected a path"),  # type: ignore[arg-type]
+    "video index": (
+        lambda d: d.video("/camera", index=["n"]),  # type: ignore[arg-type]
+        "index: expected one of",
+    ),
+    "reader index": (
+        lambda d: d.reader(index=["n"]),  # type: ignore[arg-type]
+        r"index: expected one of robots.drive's \['log_time'\], got \['n'\]",
+    ),
+    "layer index": (
+        lambda d: d.register_layer("x", TABLE, index=["n"]),  # type: ignore[arg-type]
+        "in both",
+    ),
+    "segment": (
+        lambda d: d.export_mp4(5, "/camera", "x.mp4"),  # type: ignore[arg-type]
+        "segment 5: expected text",
+    ),
+    "path": (
+        lambda d: d.export_mp4("episode_0", "/camera", 5),  # type: ignore[arg-type]
+        "path: expected",
+    ),
+    "start": (
+        lambda d: d.export_mp4("episode_0", "/camera", "x.mp4", start="yesterday"),
+        "start: expected a timestamp, or a whole number of nanoseconds, got 'yesterday'",
+    ),
+    "end": (
+        lambda d: d.export_mp4("episode_0", "/camera", "x.mp4", end=np.datetime64("NaT")),
+        "end: expected a timestamp",
+    ),
+    "parameter sets": (
+        lambda d: d.log(
+            "episode_1",
+            "/camera",
+            codec="h264",
+            index={"log_time": [1]},
+            samples=[b"x"],
+            parameter_sets="junk",  # type: ignore[arg-type]
+        ),
+        "parameter_sets: expected bytes, got str",
+    ),
+    "no index": (
+        lambda d: d.log("s", "/c", codec="h264", index={}, samples=[b"x"]),
+        r"expected a dict .* got \{\}",
+    ),
+    "None for an index": (
+        lambda d: d.log("s", "/c", codec="h264", index={"frame": None}, samples=[b"x"]),
+        "index 'frame': expected times, one a sample, got None; leave the index out",
+    ),
+    "nulls for an index": (
+        lambda d: d.log("s", "/c", codec="h264", index={"frame": [None]}, samples=[b"x"]),
+        "index 'frame': only nulls",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_does_not_fit_is_said_in_plain_words(
+    drive: RecordingDataset, recorded: Any, log_stream: Any, what: str
+) -> None:
+    log_stream(drive, recorded("baseline"))
+    call, message = WRONG[what]
+    with pytest.raises(errors.InputError, match=message):
+        call(drive)
+
+
+def test_a_dataset_near_a_misspelt_table(db: Marey, drive: RecordingDataset) -> None:
+    with pytest.raises(errors.TableNotFoundError, match="datasets near it: 'drive'"):
+        db.sql("SELECT * FROM robots.drove")
+    with pytest.raises(errors.TableNotFoundError, match=r"dataset\('drive'\) opens it"):
+        db.project("robots").table("drive")
