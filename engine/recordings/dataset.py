@@ -223,7 +223,10 @@ class RecordingDataset:
         return list(self._recordings.newest(self._project, self._name).layers)
 
     def optimize(self) -> Optimized:
-        """Merge small files and remove old versions; samples stay as they are."""
+        """Merge small files and remove old versions; samples stay as they are.
+
+        In an object store nobody may log meanwhile: there is no lock to keep writers away.
+        """
         store = self._recordings.newest(self._project, self._name)
         done = keep_up(store.handle)
         remove_stale_layers(store.newest())

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ...errors import ConflictError, InputError, MareyError, UnsupportedError
 from ...storage.recordings.commit import append
+from ...storage.recordings.exclusive import can_exclude
 from ...storage.recordings.store import SampleStore, StoredBlock, StreamName
 from ...storage.recordings.upkeep import is_due, keep_up
 from ...video.index.framing import detect_framing, read_parameter_sets
@@ -169,8 +170,10 @@ class StreamWriter:
         )
 
     def keep_up(self, *, always: bool = False) -> None:
-        """Merge small files, if there are many of them."""
+        """Merge small files, if there are many of them; not where others may write meanwhile."""
         state = self._ready()
+        if not can_exclude(state.store.uri):
+            return
         if always or is_due(state.store.handle):
             keep_up(state.store.handle)
             self._store = state.store = state.store.newest()

@@ -29,6 +29,7 @@ from ..handle import (
     StorageOptions,
     translate_errors,
 )
+from .exclusive import exclusive
 from .schema import SAMPLE_SCHEMA
 from .store import LAYERS_KEY, SampleStore, StreamName
 
@@ -82,7 +83,7 @@ def append(store: SampleStore, rows: pa.Table, stream: StreamName) -> SampleStor
     """
     base = store.handle
     doing = f"append to {store.uri}"
-    with translate_errors(doing):
+    with exclusive(store.uri), translate_errors(doing):
         new = [field for field in rows.schema if field.name not in base.stored_schema.names]
         if new:
             base = _widened(base, new)

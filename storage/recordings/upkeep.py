@@ -9,6 +9,7 @@ from __future__ import annotations
 from ...errors import ConflictError
 from ..handle import Handle, translate_errors
 from ..optimize import FragmentSize, Optimized, fragments_to_leave
+from .exclusive import exclusive
 
 SMALL_FRAGMENTS = 32
 """With so many fragments below `_LARGE_BYTES`, upkeep is due."""
@@ -26,13 +27,15 @@ def keep_up(handle: Handle) -> Optimized:
     """Merge small fragments, and remove every version but the newest.
 
     Readers of an older version go on with a newer one: see `store`. What an unfinished write
-    has left goes when it is a week old, as another writer may yet commit it.
+    has left goes when it is a week old, as another writer may yet commit it. In an object store
+    nobody else may write meanwhile: see `exclusive`.
     """
-    before = _sizes(handle)
-    dataset = handle.reopen()
-    rows = dataset.count_rows()
-    row_bytes = max(1, sum(size.rows for size in before) // max(1, rows))
-    with translate_errors(f"upkeep of {handle.uri}"):
+    with exclusive(handle.uri), translate_errors(f"upkeep of {handle.uri}"):
+        newest = handle.newest()
+        before = _sizes(newest)
+        dataset = newest.reopen()
+        rows = dataset.count_rows()
+        row_bytes = max(1, sum(size.rows for size in before) // max(1, rows))
         try:
             dataset.optimize.compact_files(
                 target_rows_per_fragment=max(2, _LARGE_BYTES // row_bytes),
@@ -42,8 +45,7 @@ def keep_up(handle: Handle) -> Optimized:
             )
         except (ConflictError, OSError) as error:
             if "conflict" not in str(error).lower():
-                raise
-            dataset = handle.reopen()  # somebody else merges: theirs will do
+                raise  # somebody else merges otherwise: theirs will do
         dataset = handle.newest().reopen()
         removed = dataset.cleanup_old_versions(
             retain_versions=1, error_if_tagged_old_versions=False
