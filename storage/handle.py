@@ -48,6 +48,7 @@ _CACHE_BYTES = 8 << 20
 _NO_BUCKET = "NoSuchBucket"
 _INNER_NAME = re.compile(r"LanceError\(\w+\): ")
 _XML = re.compile(r":? <\?xml.*", re.DOTALL)
+_OPENINGS = 8
 _RUST_PLACE = re.compile(r",? (?:/[^\s,]+|[\w/.-]+)\.rs:\d+:\d+.*$", re.DOTALL)
 
 
@@ -165,6 +166,16 @@ class Handle:
         if version is not None and (type(version) is not int or version < 1):
             raise NotFoundError(f"versions of {self.uri} count from 1, found {version!r}")
         _claim_process(self.uri)
+        for left in reversed(range(_OPENINGS)):
+            try:
+                return self._open_once(version)
+            except StorageError as error:
+                # The newest version was found, and then removed by who had written a newer one.
+                if version is not None or not left or "Not found" not in str(error):
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _open_once(self, version: int | None) -> LanceDataset:
         try:
             opened = lance.dataset(
                 self.uri,

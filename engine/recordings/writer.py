@@ -170,7 +170,7 @@ class StreamWriter:
         )
 
     def keep_up(self, *, always: bool = False) -> None:
-        """Merge small files, if there are many of them; not where others may write meanwhile."""
+        """Merge small files, if there are many of them and others can be kept away."""
         state = self._ready()
         if not can_exclude(state.store.uri):
             return

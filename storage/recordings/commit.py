@@ -18,7 +18,7 @@ from lance import LanceOperation
 from lance.commit import CommitConflictError
 from lance.fragment import write_fragments
 
-from ...errors import ConflictError
+from ...errors import ConflictError, NotFoundError
 from ..catalog import STORAGE_VERSION
 from ..handle import (
     FORMAT,
@@ -86,7 +86,10 @@ def append(store: SampleStore, rows: pa.Table, stream: StreamName) -> SampleStor
     with exclusive(store.uri), translate_errors(doing):
         new = [field for field in rows.schema if field.name not in base.stored_schema.names]
         if new:
-            base = _widened(base, new)
+            try:
+                base = _widened(base, new)
+            except NotFoundError as error:
+                raise ConflictError(f"{doing}: version {base.version} is gone") from error
         schema = pa.schema([base.stored_schema.field(name) for name in rows.column_names])
         batches = rows.cast(schema).to_batches(max_chunksize=_BATCH_ROWS)
         reader = pa.RecordBatchReader.from_batches(schema, batches)
@@ -108,7 +111,10 @@ def append(store: SampleStore, rows: pa.Table, stream: StreamName) -> SampleStor
                 raise
             # Upkeep took away the versions since, with what they say of other writers.
             raise ConflictError(f"{doing}: version {base.version} is gone") from error
-    return SampleStore(store.uri, version=done.version, storage_options=base.storage_options)
+        # Before others may remove the version.
+        return SampleStore(
+            store.uri, version=done.version, storage_options=base.storage_options
+        )
 
 
 def change_layers(
@@ -123,15 +129,16 @@ def change_layers(
         ConflictError: Other writers were quicker each time.
     """
     for _ in range(_ATTEMPTS):
-        newest = store.newest()
-        layers = {name: dict(said) for name, said in newest.layers.items()}
-        change(layers)
-        try:
-            with translate_errors(f"layers of {store.uri}"):
-                newest.handle.reopen().update_config({LAYERS_KEY: json.dumps(layers)})
-        except ConflictError:
-            continue
-        return store.newest()
+        with exclusive(store.uri):
+            newest = store.newest()
+            layers = {name: dict(said) for name, said in newest.layers.items()}
+            change(layers)
+            try:
+                with translate_errors(f"layers of {store.uri}"):
+                    newest.handle.reopen().update_config({LAYERS_KEY: json.dumps(layers)})
+            except ConflictError:
+                continue
+            return store.newest()
     raise ConflictError(f"layers of {store.uri}: other writers were quicker each time")
 
 
