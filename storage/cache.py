@@ -1,11 +1,11 @@
 """Caches that share one bound in bytes, safe between threads.
 
 What one pass over a large table leaves behind must not push out what is used again and again.
-So values that are new wait in a line, as long as half of the bytes, and leave it in the order
-in which they came, used or not; of those that left the keys are remembered for a while. What is
+So values that are new wait in a line of a quarter of the bytes, and leave it in the order in
+which they came, used or not; of those that left the keys are remembered for a while. What is
 kept again under such a key has the rest of the bytes, by when it was used last ("2Q": Johnson
-and Shasha, VLDB 1994). A table that there is no room for never gets there: it takes half of the
-room, however many rows it has.
+and Shasha, VLDB 1994). A table that there is no room for never gets there: it takes a quarter
+of the room, however many rows it has.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ class Room:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         """Bytes that may be kept."""
-        self.most_lasting = max_bytes - max_bytes // 4
-        """Of them what may last: the rest is always there for what is new."""
+        self._most_new = max_bytes // 4
+        self.most_lasting = max_bytes - self._most_new
+        """Of them what may last."""
         self._lock = threading.Lock()
         self._new: OrderedDict[_Place, tuple[object, int]] = OrderedDict()
         self._new_bytes = 0
@@ -97,7 +98,7 @@ class Room:
             self._make_room()
 
     def _make_room(self) -> None:
-        while self._new_bytes > self.max_bytes // 2:
+        while self._new_bytes > self._most_new and len(self._new) > 1:
             self._leave()
         while self._lasting_bytes > self.most_lasting:
             self._drop()

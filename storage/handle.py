@@ -13,7 +13,8 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import lance
 import pyarrow as pa
@@ -67,6 +68,7 @@ class Handle:
         version: int | None = None,
         storage_options: StorageOptions | None = None,
         cache_bytes: int = _CACHE_BYTES,
+        session: Any | None = None,
     ) -> None:
         """Open a dataset.
 
@@ -75,6 +77,7 @@ class Handle:
             version: The newest if None.
             storage_options: Names of `object_store`, for a URI of an object store.
             cache_bytes: What Lance may keep of the dataset's metadata.
+            session: What Lance has kept of it already, instead.
 
         Raises:
             TableNotFoundError: There is none, or it is no table of ours.
@@ -85,7 +88,7 @@ class Handle:
         self._cache_bytes = cache_bytes
         # Taken first: what is committed while it is opened must not go unseen.
         self._stamp = CommitStamp.of(uri) if version is None else None
-        self._opened = self._open(version)
+        self._opened = self._open(version, session)
         self._process = os.getpid()
         self.version: int = self._opened.version
 
@@ -102,8 +105,21 @@ class Handle:
         return self.at(None)
 
     def at(self, version: int | None) -> Handle:
-        """The same dataset at another version, the newest if None."""
-        return _reopen(self.uri, version, self.storage_options, self._cache_bytes)
+        """The same dataset at another version, the newest if None.
+
+        What Lance has read of it is not read again: to see that the newest version is the one
+        that is known takes one request to an object store.
+        """
+        again = partial(
+            Handle,
+            self.uri,
+            version=version,
+            storage_options=self.storage_options,
+            cache_bytes=self._cache_bytes,
+        )
+        opened = again(session=self.lance.session())
+        # Of a table that was dropped and made again Lance's metadata has the same names.
+        return opened if opened.table_id == self.table_id else again()
 
     def seen_again(self, opened: Handle) -> None:
         """The same version was found to be the newest when it was opened once more."""
@@ -126,7 +142,7 @@ class Handle:
 
     def reopen(self) -> LanceDataset:
         """The dataset opened once more, for methods that move its version."""
-        return self._open(self.version)
+        return self._open(self.version, self.lance.session())
 
     @cached_property
     def stored_schema(self) -> pa.Schema:
@@ -162,28 +178,26 @@ class Handle:
         names: list[str] = json.loads(self._metadata[KEY_COLUMNS_KEY])
         return names
 
-    def _open(self, version: int | None) -> LanceDataset:
+    def _open(self, version: int | None, session: Any | None) -> LanceDataset:
         if version is not None and (type(version) is not int or version < 1):
             raise NotFoundError(f"versions of {self.uri} count from 1, found {version!r}")
         _claim_process(self.uri)
         for left in reversed(range(_OPENINGS)):
             try:
-                return self._open_once(version)
+                return self._open_once(version, session)
             except StorageError as error:
                 # The newest version was found, and then removed by who had written a newer one.
                 if version is not None or not left or "Not found" not in str(error):
                     raise
         raise AssertionError("the last attempt returns or raises")
 
-    def _open_once(self, version: int | None) -> LanceDataset:
+    def _open_once(self, version: int | None, session: Any | None) -> LanceDataset:
         try:
             opened = lance.dataset(
                 self.uri,
                 version=version,
                 storage_options=self.storage_options or None,
-                # No table has an index of Lance's but that of its row ids.
-                metadata_cache_size_bytes=self._cache_bytes * 3 // 4,
-                index_cache_size_bytes=self._cache_bytes // 4,
+                session=session or self._new_session(),
             )
         except ValueError as error:
             if "was not found" not in str(error):
@@ -195,6 +209,14 @@ class Handle:
             raise StorageError(f"{self.uri}: {lance_message(error)}") from error
         _check_format(self.uri, opened.schema_metadata)
         return opened
+
+    def _new_session(self) -> Any:
+        # No table has an index of Lance's but that of its row ids.
+        index_bytes = self._cache_bytes // 4
+        return lance.Session(  # type: ignore[attr-defined]  # exported, but not by name
+            index_cache_size_bytes=index_bytes,
+            metadata_cache_size_bytes=self._cache_bytes - index_bytes,
+        )
 
 
 def _claim_process(uri: str) -> None:

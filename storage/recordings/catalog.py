@@ -13,7 +13,7 @@ from pathlib import Path
 from ...errors import TableExistsError, TableNotFoundError
 from ..catalog import SAMPLES, Catalog
 from ..folders import is_remote, remove_folder
-from ..handle import translate_errors
+from ..handle import Handle, translate_errors
 from .commit import create_store
 from .store import SampleStore
 
@@ -51,7 +51,12 @@ def open_samples(catalog: Catalog, project: str, name: str) -> SampleStore:
     """
     uri = samples_uri(catalog, project, name)
     try:
-        return SampleStore(uri, storage_options=catalog.storage_options)
+        handle = Handle(
+            uri,
+            storage_options=catalog.storage_options,
+            cache_bytes=catalog.caches.lance_bytes,
+        )
+        return SampleStore(handle)
     except TableNotFoundError as error:
         offer = "" if is_remote(uri) else _near(name, catalog.datasets(project))
         raise TableNotFoundError(

@@ -112,9 +112,7 @@ def append(store: SampleStore, rows: pa.Table, stream: StreamName) -> SampleStor
             # Upkeep took away the versions since, with what they say of other writers.
             raise ConflictError(f"{doing}: version {base.version} is gone") from error
         # Before others may remove the version.
-        return SampleStore(
-            store.uri, version=done.version, storage_options=base.storage_options
-        )
+        return SampleStore(base.at(done.version))
 
 
 def change_layers(

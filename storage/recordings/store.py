@@ -20,11 +20,7 @@ import pyarrow as pa
 from lance import LanceFragment
 
 from ...errors import QueryError, StorageError
-from ..handle import (
-    Handle,
-    StorageOptions,
-    translate_errors,
-)
+from ..handle import Handle, translate_errors
 from ..read import ROW_ID, quote, rows_filter
 from .schema import (
     BLOCK_FIRST,
@@ -78,30 +74,26 @@ class StoredBlock:
 
 
 class SampleStore:
-    """One version of a dataset's samples."""
+    """One version of a dataset's samples.
 
-    def __init__(
-        self,
-        uri: str,
-        *,
-        version: int | None = None,
-        storage_options: StorageOptions | None = None,
-    ) -> None:
-        """Open the samples.
+    Args:
+        handle: Of the Lance dataset that holds them.
+    """
 
-        Raises:
-            TableNotFoundError: There are none at that place.
-            NotFoundError: There is no such version, or not any more.
-        """
-        self.uri = uri
-        self.handle = Handle(uri, version=version, storage_options=storage_options)
+    def __init__(self, handle: Handle) -> None:
+        self.uri = handle.uri
+        self.handle = handle
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _reopen, (self.uri, self.handle.version, self.handle.storage_options)
+        return SampleStore, (self.handle,)
 
     def newest(self) -> SampleStore:
-        """The same dataset at its newest version."""
-        return SampleStore(self.uri, storage_options=self.handle.storage_options)
+        """The same dataset at its newest version.
+
+        Raises:
+            TableNotFoundError: It is not there any more.
+        """
+        return SampleStore(self.handle.newest())
 
     @property
     def version(self) -> int:
@@ -301,7 +293,3 @@ def literal(text: str) -> str:
     "'it''s'"
     """
     return "'" + text.replace("'", "''") + "'"
-
-
-def _reopen(uri: str, version: int, storage_options: StorageOptions) -> SampleStore:
-    return SampleStore(uri, version=version, storage_options=storage_options)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from marey.errors import ConflictError, InputError, StorageError, TableNotFoundError
+from marey.storage.handle import Handle
 from marey.storage.recordings.commit import append, change_layers, create_store
 from marey.storage.recordings.schema import (
     SAMPLE_SCHEMA,
@@ -29,7 +30,7 @@ def store(tmp_path: Path) -> SampleStore:
     Path(uri).parent.mkdir()
     assert create_store(uri)
     assert not create_store(uri)
-    return SampleStore(uri)
+    return SampleStore(Handle(uri))
 
 
 def payload(stream: StreamName, at: int) -> bytes:
@@ -81,7 +82,7 @@ def test_commits_follow_each_other(store: SampleStore) -> None:
 def test_of_two_writers_of_one_stream_the_second_is_refused(store: SampleStore) -> None:
     third = StreamName("e2", "/a")
     append(store, rows(third, 0, 1), third)  # the timeline is there
-    first, second = SampleStore(store.uri), SampleStore(store.uri)
+    first, second = SampleStore(Handle(store.uri)), SampleStore(Handle(store.uri))
     first = append(first, rows(ONE, 0, 3), ONE)
     with pytest.raises(ConflictError):
         append(second, rows(ONE, 0, 3), ONE)
@@ -148,7 +149,7 @@ def test_the_list_of_layers_is_changed_on_top_of_others(store: SampleStore) -> N
 
 def test_no_dataset_is_no_dataset(tmp_path: Path) -> None:
     with pytest.raises(TableNotFoundError):
-        SampleStore(str(tmp_path / "nothing"))
+        SampleStore(Handle(str(tmp_path / "nothing")))
 
 
 @pytest.mark.parametrize("name", ["", "a", "/", "/a/", "/a:b", "/a*", "/a\0", 3])
