@@ -39,7 +39,7 @@ class Project:
             exist_ok: Open the table if it is there already, with the same key.
 
         Raises:
-            TableExistsError: It is there already.
+            TableExistsError: It is there already, or a dataset of its name.
             InputError: The name or the key cannot be.
         """
         catalog = self._workspace.catalog

@@ -83,9 +83,7 @@ class IndexCache:
         if graph is None or isinstance(graph, MareyError):
             return graph
         if isinstance(graph, FrameIndex):
-            held = DecodedIndex(graph)
-            self._kept.put(key, held, size=index_bytes(held) + part_bytes(graph))
-            return held
+            return DecodedIndex(graph)  # whoever made it keeps it
         try:
             # A copy: what was read holds the graphs of other rows as well.
             index = open_index(bytes(graph), parts=_Parts(self._kept, key))

@@ -129,7 +129,11 @@ class Catalog:
 
     def has_table(self, project: str, name: str) -> bool:
         """Whether there is a table of that name."""
-        return self._exists(project, name)
+        return self._exists(self._uri(project, name))
+
+    def has_dataset(self, project: str, name: str) -> bool:
+        """Whether there is a dataset of recordings of that name."""
+        return self._exists(f"{self.dataset_uri(project, name)}/{SAMPLES}")
 
     def tables(self, project: str) -> list[str]:
         """The names of a project's tables; none if there is no such project."""
@@ -149,11 +153,15 @@ class Catalog:
 
         Raises:
             InputError: A name or a key type cannot be, or the table there has another key.
-            TableExistsError: It is there already.
+            TableExistsError: It is there already, or a dataset of its name.
         """
         keys = to_key_schema(key_schema)
         uri = self._uri(project, name)
-        if not self._exists(project, name) and self._create(uri, keys):
+        if self.has_dataset(project, name):
+            raise TableExistsError(
+                f"{project}.{name} is a dataset of recordings: a table needs another name"
+            )
+        if not self.has_table(project, name) and self._create(uri, keys):
             return self.open_table(project, name)
         if not exist_ok:
             raise TableExistsError(
@@ -222,16 +230,16 @@ class Catalog:
                 raise
         return True
 
-    def _exists(self, project: str, name: str) -> bool:
+    def _exists(self, uri: str) -> bool:
         try:
-            Handle(self._uri(project, name), storage_options=self._storage_options)
+            Handle(uri, storage_options=self._storage_options)
         except TableNotFoundError:
             return False
         return True
 
     def _is_listed(self, project: str, name: str) -> bool:
         try:
-            return self._exists(project, name)
+            return self.has_table(project, name)
         except (StorageError, UnsupportedError):
             return True  # it is there; opening it says that it is damaged, or too new
 

@@ -23,7 +23,6 @@ from .layers import fit_layer, read_source
 from .logger import StreamLogger
 from .rows import check_samples
 from .segments import SEGMENTS_SCHEMA
-from .table import segment_table
 from .times import LOG_TIME, fit_times
 from .view import DatasetView
 
@@ -159,7 +158,7 @@ class RecordingDataset:
 
     def segment_table(self) -> DataFrame:
         """What there is in each segment: a row a segment."""
-        return segment_table(self._view())
+        return self._view().segment_table()
 
     def filter_contents(self, contents: Sequence[str] | str) -> DatasetView:
         """A view of some entities; see `DatasetView.filter_contents`."""

@@ -55,7 +55,9 @@ class StreamLogger:
             )
         self._index = check_timeline(index)
         self._bytes, self._seconds = commit_bytes, commit_seconds
-        self._writer = StreamWriter(recordings.newest(project, name), stream, to_codec(codec))
+        self._writer = StreamWriter(
+            recordings.newest(project, name), recordings.streams, stream, to_codec(codec)
+        )
         self._times: dict[str, list[pa.Scalar | None]] = {}
         self._held = 0
         self._since = 0.0

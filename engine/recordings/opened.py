@@ -100,7 +100,7 @@ class Recordings:
         key = (project, name, stream)
         writer = self._writers.get(key)
         if writer is None or writer.codec != known:
-            writer = StreamWriter(self.newest(project, name), stream, known)
+            writer = StreamWriter(self.newest(project, name), self.streams, stream, known)
             self._writers[key] = writer
         return writer
 

@@ -230,7 +230,7 @@ class SegmentTable:
         if name == SEGMENT:
             return pa.array([self.names[row].segment for row in rows], pa.string())
         within = name.split(".")[1:]
-        scalars = [self._scalars(row) for row in rows]
+        scalars = [self._facts(row) for row in rows]
         if within[:1] == ["index"] and len(within) == 2:
             field = _INDEX_FIELDS.field(within[1])
             return pa.array([scalar.get(field.name) for scalar in scalars], field.type)
@@ -243,9 +243,14 @@ class SegmentTable:
         )
         return pa.StructArray.from_arrays([index], names=["index"])
 
-    def _scalars(self, row: int) -> Mapping[str, object]:
+    def _facts(self, row: int) -> Mapping[str, object]:
         """What is known of a segment's video."""
         stream = self.stream(row)
+        if self._timeline not in stream.facts:
+            stream.facts[self._timeline] = self._find_facts(row, stream)
+        return stream.facts[self._timeline]
+
+    def _find_facts(self, row: int, stream: Stream) -> Mapping[str, object]:
         if stream.codec != H264:
             size = stream.whole.byte_end
             return {"codec": stream.codec, "frame_count": stream.end, "source_bytes": size}

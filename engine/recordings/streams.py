@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 
 import numpy as np
 
 from ...storage.cache import Cache, Room
 from ...storage.recordings.store import SampleStore, StoredBlock, StreamName
 from ...video.index.frames import FrameIndex
-from ...video.index.stream_block import IndexBlock, block_bytes, join_blocks
+from ...video.index.stream_block import IndexBlock, block_bytes, join_blocks, narrowed
 from ...video.index.stream_encode import decode_block
 from ...video.index.stream_frames import stream_frames
 from ...video.timing import Timebase
 from .chain import Chain, Commits, Int64s, live_blocks
+
+_FRAMES_BYTES = 180
+"""What the frame index of a stream takes for each sample, with what planning keeps of it."""
+_COMMIT_BYTES = 200
+"""What a commit takes: its block's place, and that of its rows."""
+
+_Key = tuple[str, StreamName]
+_row_id = attrgetter("row_id")
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,10 @@ class Stream:
     """All of its blocks."""
     whole: IndexBlock
     """The index of all its samples."""
+    facts: dict[str, Mapping[str, object]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """What was found out of it, by timeline; for whoever finds it out."""
     _frames: dict[str, FrameIndex] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -93,6 +106,8 @@ class StreamIndexes:
         self._directories: dict[str, _Directory] = {}
         self._room = room
         self._kept: Cache[Stream] = Cache(room)
+        # One is kept however long it is: made anew for each frame, it would be in memory too.
+        self._last: tuple[_Key | None, Stream | None] = (None, None)
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -113,28 +128,35 @@ class StreamIndexes:
         with directory.lock:
             return list(directory.chain.void_rows)
 
+    def blocks(self, store: SampleStore, name: StreamName) -> list[StoredBlock]:
+        """All blocks of a stream that the version holds, none if it has not begun."""
+        directory = self._directory(store)
+        with directory.lock:
+            known = directory.chain.blocks.get(name, [])
+            return known[: bisect_left(known, store.row_count, key=_row_id)]
+
     def open(self, store: SampleStore, name: StreamName) -> Stream:
         """A stream that the version holds."""
+        key = (store.dataset_id, name)
+        kept = self._find(key)
         directory = self._directory(store)
         with directory.lock:
             known = directory.chain.blocks[name]
-            there = bisect_left(known, store.row_count, key=lambda block: block.row_id)
-            key = (store.dataset_id, name)
-            kept = self._kept.get(key)
-            if kept is not None and kept.blocks[-1].row_id == known[there - 1].row_id:
-                return kept
-            blocks = known[:there]
-        kept = self._kept.get(key)
-        if kept is not None and kept.blocks[-1].row_id == blocks[-1].row_id:
+            last = known[bisect_left(known, store.row_count, key=_row_id) - 1]
+        if kept is not None and kept.blocks[-1].row_id == last.row_id:
             return kept
-        if kept is not None and kept.blocks[-1].row_id < blocks[-1].row_id:
-            stream = self._read(store, name, blocks, kept)
-        else:
-            stream = self._read(store, name, blocks, None)
+        shorter = kept if kept is not None and kept.blocks[-1].row_id < last.row_id else None
+        stream = self._read(store, name, self.blocks(store, name), shorter)
         if kept is None or kept.end < stream.end:
-            size = 3 * block_bytes(stream.whole) + 200 * len(blocks)
+            size = block_bytes(stream.whole) + _FRAMES_BYTES * stream.end
+            size += _COMMIT_BYTES * len(stream.blocks)
             self._kept.put(key, stream, size=size, lasting=True)
+            self._last = (key, stream)
         return stream
+
+    def _find(self, key: _Key) -> Stream | None:
+        known, stream = self._last
+        return stream if known == key else self._kept.get(key)
 
     def _read(
         self,
@@ -152,7 +174,7 @@ class StreamIndexes:
             parts = [known.whole]
             live = live[bisect_right([block.first for block in live], known.end) - 1 :]
         parts += map(decode_block, store.read_blocks(live))
-        return Stream(name, tuple(blocks), join_blocks(parts))
+        return Stream(name, tuple(blocks), narrowed(join_blocks(parts)))
 
     def _directory(self, store: SampleStore) -> _Directory:
         """The blocks of the dataset, at least those of a version."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
 from datafusion import DataFrame
 
 from ...storage.recordings.schema import SEGMENT
 from ..planning import new_session
 from .streams import Stream
-from .view import DatasetView
+
+if TYPE_CHECKING:
+    from .view import DatasetView
 
 
 def segment_table(view: DatasetView) -> DataFrame:

@@ -22,6 +22,7 @@ from .contents import Contents, read_contents
 from .layers import LayerColumns
 from .opened import Recordings, check_index
 from .scanned import ScannedTable
+from .table import segment_table
 
 _KEY = "__marey_key_"
 _Join = Literal["full", "right"]
@@ -90,6 +91,10 @@ class DatasetView:
     def entities(self) -> list[str]:
         """The paths of the entities shown, in the order in which they began."""
         return self._entities(self._store())
+
+    def segment_table(self) -> DataFrame:
+        """What there is in each segment shown, of the entities shown: a row a segment."""
+        return segment_table(self)
 
     def reader(self, index: str | None = None) -> DataFrame:
         """The samples shown, one a row, and the layers joined to them.

@@ -22,9 +22,10 @@ from ...video.index.framing import detect_framing, read_parameter_sets
 from ...video.index.growing import GrowingIndex
 from ...video.index.stream_block import IndexBlock, ResumePoint, join_blocks
 from ...video.index.stream_encode import decode_block, encode_block
-from .chain import Chain, Commits, live_blocks
+from .chain import Commits, live_blocks
 from .codecs import H264
 from .rows import sample_rows
+from .streams import StreamIndexes
 from .times import to_integers
 
 _ATTEMPTS = 40
@@ -33,7 +34,7 @@ _FAN_IN = 32
 _LARGE_BLOCK = 512
 """Samples of a block that is not merged any more."""
 _UPKEEP_EVERY = 8
-"""Commits between two looks at whether upkeep is due."""
+"""Versions between two looks at whether upkeep is due, whoever made them."""
 _REPLAYED_AT_ONCE = 256
 _NO_LIMIT = 1 << 50
 
@@ -66,15 +67,17 @@ class StreamWriter:
     that is refused leaves those before it as they were.
     """
 
-    def __init__(self, store: SampleStore, stream: StreamName, codec: str) -> None:
+    def __init__(
+        self, store: SampleStore, streams: StreamIndexes, stream: StreamName, codec: str
+    ) -> None:
         self.stream = stream
+        self._streams = streams
         self.codec = codec
         self._store = store
         self._sets: list[bytes] = []
         self._length_size: int | None = None
         self._state: _State | None = None
         self._taken: list[Indexed] = []
-        self._commits = 0
 
     def use_parameter_sets(self, data: object) -> None:
         """Put parameter sets in force for the samples to come.
@@ -160,8 +163,7 @@ class StreamWriter:
             except ConflictError:
                 self._state = None  # what was taken is indexed anew, behind what others wrote
                 continue
-            self._commits += 1
-            if self._commits % _UPKEEP_EVERY == 0:
+            if self.store.version % _UPKEEP_EVERY == 0:
                 self.keep_up()
             return self.store
         raise ConflictError(
@@ -211,7 +213,8 @@ class StreamWriter:
         Raises:
             ConflictError: Of the same stream: it does not.
         """
-        others = after.blocks(self.stream.filter, after=before.row_count - 1)
+        rows = after.blocks(after=before.row_count - 1)
+        others = [block for block in rows if block.stream == self.stream]
         if others[0].row_id != after.row_count - n:
             raise ConflictError("another writer of the stream was quicker")
 
@@ -249,10 +252,7 @@ class StreamWriter:
 
     def _load(self) -> _State:
         self._store = store = self._store.newest()
-        chain = Chain()
-        for block in store.blocks(self.stream.filter):
-            chain.add(block)
-        blocks = chain.blocks.get(self.stream)
+        blocks = self._streams.blocks(store, self.stream)
         if not blocks:
             return _State(store, self.codec, 0, 0, None, [])
         if blocks[-1].codec != self.codec:

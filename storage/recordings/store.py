@@ -21,7 +21,7 @@ from lance import LanceFragment
 
 from ...errors import QueryError, StorageError
 from ..handle import Handle, translate_errors
-from ..read import ROW_ID, quote, rows_filter
+from ..read import ROW_ID, quote
 from .schema import (
     BLOCK_FIRST,
     CODEC,
@@ -39,7 +39,6 @@ LAYERS_KEY = "marey:layers"
 
 _BATCH_BYTES = 32 << 20
 _READAHEAD = 2
-_BLOCKS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +49,6 @@ class StreamName:
     """The segment's id."""
     entity: str
     """The entity's path."""
-
-    @property
-    def filter(self) -> str:
-        """What passes its rows and no others, as Lance is told."""
-        return f"{SEGMENT} = {literal(self.segment)} AND {ENTITY} = {literal(self.entity)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +119,13 @@ class SampleStore:
         layers: Mapping[str, Mapping[str, str]] = json.loads(said)
         return layers
 
-    def blocks(self, condition: str = "", *, after: int = -1) -> list[StoredBlock]:
+    def blocks(self, *, after: int = -1) -> list[StoredBlock]:
         """The blocks of indexes, in stored order.
 
         Args:
-            condition: Of which rows, as Lance is told; all of them if empty.
-            after: Only those in rows behind this id.
+            after: Only those in rows behind this id: what is stored before is not looked at.
         """
-        parts = [f"{BLOCK_FIRST} IS NOT NULL"]
-        parts += [f"({condition})"] if condition else []
-        parts += [f"{ROW_ID} > {after}"] if after >= 0 else []
-        names = [SEGMENT, ENTITY, BLOCK_FIRST, DECODE_INDEX, CODEC]
-        found: list[StoredBlock] = []
-        for batch in self.scan(names, filter=" AND ".join(parts), batch_rows=1 << 14):
-            columns = [batch.column(name).to_pylist() for name in (ROW_ID, *names)]
-            for row, segment, entity, first, at, codec in zip(*columns, strict=True):
-                found.append(StoredBlock(row, StreamName(segment, entity), first, at, codec))
-        return found
+        return self._retried(lambda store: store._blocks(after, self.row_count))
 
     def read_blocks(self, blocks: Sequence[StoredBlock]) -> list[bytes]:
         """The bytes of some blocks.
@@ -207,7 +191,11 @@ class SampleStore:
             return read(newer)
 
     def _scan(
-        self, columns: Sequence[str], filter: str | None, batch_rows: int
+        self,
+        columns: Sequence[str],
+        filter: str | None,
+        batch_rows: int,
+        fragments: Sequence[LanceFragment] | None = None,
     ) -> Iterator[pa.RecordBatch]:
         doing = f"scan of {self.uri}"
         with translate_errors(doing, bad_input=QueryError):
@@ -219,6 +207,7 @@ class SampleStore:
                 batch_readahead=_READAHEAD,
                 fragment_readahead=_READAHEAD,
                 with_row_id=True,
+                fragments=fragments,
             )
             batches = iter(scanner.to_reader())
         while True:
@@ -228,24 +217,36 @@ class SampleStore:
                 return
             yield batch
 
+    def _blocks(self, after: int, end: int) -> list[StoredBlock]:
+        fragments, begins = self._fragments
+        names = [SEGMENT, ENTITY, BLOCK_FIRST, DECODE_INDEX, CODEC]
+        found: list[StoredBlock] = []
+        new = fragments[max(0, int(np.searchsorted(begins, after + 1, side="right")) - 1) :]
+        if after + 1 >= end or not new:
+            return found
+        bounds = f"{ROW_ID} >= {after + 1} AND {ROW_ID} < {end}"
+        condition = f"{BLOCK_FIRST} IS NOT NULL AND {bounds}"
+        for batch in self._scan(names, condition, 1 << 14, fragments=new):
+            columns = [batch.column(name).to_pylist() for name in (ROW_ID, *names)]
+            for row, segment, entity, first, at, codec in zip(*columns, strict=True):
+                found.append(StoredBlock(row, StreamName(segment, entity), first, at, codec))
+        return found
+
     def _read_blocks(self, blocks: Sequence[StoredBlock]) -> list[bytes]:
-        found: dict[int, bytes] = {}
-        wanted = np.array([block.row_id for block in blocks], np.uint64)
-        for at in range(0, len(wanted), _BLOCKS_AT_ONCE):
-            some = rows_filter(wanted[at : at + _BLOCKS_AT_ONCE])
-            for batch in self._scan([INDEX_BLOCK], some, _BLOCKS_AT_ONCE):
-                lists, rows = batch.column(INDEX_BLOCK), batch.column(ROW_ID).to_pylist()
-                numbers = lists.values.to_numpy()
-                for row, (start, end) in zip(
-                    rows, pairwise(lists.offsets.to_pylist()), strict=True
-                ):
-                    found[row] = numbers[start:end].tobytes()
-        missing = [block.row_id for block in blocks if not found.get(block.row_id)]
-        if missing:
-            raise StorageError(
-                f"{self.uri}: no index block in {len(missing)} rows that had one"
-            )
-        return [found[block.row_id] for block in blocks]
+        rows = np.array([block.row_id for block in blocks], np.int64)
+        if not len(rows):
+            return []
+        order, found = np.argsort(rows), [b""] * len(rows)
+        with translate_errors(f"read of index blocks of {self.uri}"):
+            taken = self._take_places(rows[order], [INDEX_BLOCK])[INDEX_BLOCK].combine_chunks()
+        numbers = taken.values.to_numpy()
+        for at, (start, end) in zip(
+            order.tolist(), pairwise(taken.offsets.to_pylist()), strict=True
+        ):
+            found[at] = numbers[start:end].tobytes()
+        if not all(found):
+            raise StorageError(f"{self.uri}: rows that had an index block have none")
+        return found
 
     def _take_places(self, row_ids: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         """Some columns of some rows, whose ids ascend.

@@ -190,6 +190,22 @@ def _joined_times(parts: Sequence[IndexBlock], name: str) -> tuple[Int64s, Bools
     return np.concatenate(times), np.concatenate(valid)
 
 
+def narrowed(block: IndexBlock) -> IndexBlock:
+    """The same in as few bytes as its values need, to be kept."""
+    own = {f.name: getattr(block, f.name) for f in fields(block)}
+    arrays: dict[str, Any] = {
+        n: _narrow(a) for n, a in own.items() if isinstance(a, np.ndarray)
+    }
+    return replace(block, **arrays)
+
+
+def _narrow(values: Int64s) -> npt.NDArray[np.signedinteger[Any]]:
+    low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+    types = (np.int8, np.int16, np.int32)
+    fitting = (t for t in types if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
+    return values.astype(next(fitting, np.int64))
+
+
 def block_bytes(block: IndexBlock) -> int:
     """About how much memory a decoded block holds."""
     arrays = (getattr(block, f.name) for f in fields(block))

@@ -42,6 +42,7 @@ def stream_frames(whole: IndexBlock, timeline: str, timebase: Timebase) -> Frame
     if not whole.parameter_sets:
         raise UnsupportedError("a stream that is not H.264 is stored and cannot be decoded")
     n = whole.count
+    size, lead = whole.size.astype(np.int64), whole.lead.astype(np.int64)
     flags = (whole.flags & _SAMPLE_FLAGS).astype(np.uint16)
     starts = np.concatenate((whole.late_starts, whole.pending_starts))
     flags[starts] |= np.uint16(SampleFlag.START)
@@ -55,15 +56,15 @@ def stream_frames(whole: IndexBlock, timeline: str, timebase: Timebase) -> Frame
     samples = samples[order]
     pts = times[samples]
     return FrameIndex(
-        offset=np.cumsum(whole.size) - whole.size + whole.lead,
-        size=whole.size - whole.lead,
+        offset=np.cumsum(size) - size + lead,
+        size=size - lead,
         flags=flags,
         decode_from=_decode_from(whole, flags),
         reference_start=reference_start,
         references=whole.references.astype(np.int32),
         long_term=whole.long_term.astype(np.uint8),
-        top_order_count=whole.top_order_count,
-        bottom_order_delta=whole.bottom_order_delta,
+        top_order_count=whole.top_order_count.astype(np.int64),
+        bottom_order_delta=whole.bottom_order_delta.astype(np.int64),
         frame_sample=samples.astype(np.int32),
         pts_ticks=pts,
         last_duration_ticks=max(0, int(pts[-1]) - int(pts[-2])) if len(pts) > 1 else 0,
@@ -71,7 +72,7 @@ def stream_frames(whole: IndexBlock, timeline: str, timebase: Timebase) -> Frame
         parameter_sets=whole.parameter_sets,
         container=CONTAINER,
         nal_length_size=whole.nal_length_size,
-        source_bytes=int(whole.size.sum()),
+        source_bytes=int(size.sum()),
         colour=None,
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from marey import Marey, errors
+from marey import EngineConfig, Marey, errors
 from marey import expressions as se
 from marey.engine.recordings.dataset import RecordingDataset
 from marey.tests.conftest import decode_everything
@@ -17,6 +18,7 @@ from marey.video.clips import RECIPES, ClipRecipe, make_clip
 from marey.video.h264.nal import split_annexb
 from marey.video.index.build import build_frame_index
 from marey.video.source import BytesReader
+from marey.video.timing import NANOSECONDS
 
 from .conftest import START, STEP, Recorded
 
@@ -203,6 +205,27 @@ def test_a_stream_may_begin_with_an_intra_picture_that_announces_nothing(
 def _sets(data: bytes) -> bytes:
     nals = [data[a:b] for a, b in split_annexb(data) if data[a] & 31 in (7, 8)]
     return b"".join(b"\0\0\0\1" + nal for nal in nals)
+
+
+def test_a_stream_that_no_cache_has_room_for_is_not_indexed_for_each_frame(
+    tmp_path: Path, recorded: Any, log_stream: Any
+) -> None:
+    stream: Recorded = recorded("raw")
+    small = Marey(tmp_path / "small", config=EngineConfig(cache_bytes=1 << 12))
+    drive = small.project("robots").create_dataset("drive")
+    log_stream(drive, stream, [20])
+    clip = drive.video("/camera")
+    scan = small.scan({"f": se.video.read(clip["video"], [40], pixel_format="native")})
+    recordings = drive._recordings
+    seen = []
+    for _ in range(2):
+        assert scan.to_table()["f"].to_pylist()[0]["frames"][0]["data"] == stream.frames[40]
+        store = recordings.newest("robots", "drive")
+        (name,) = recordings.streams.names(store)
+        opened = recordings.streams.open(store, name)
+        seen += [opened, opened.frame_index("log_time", NANOSECONDS)]
+    assert seen[0] is seen[2]
+    assert seen[1] is seen[3]
 
 
 def test_loaders_share_out_segments(

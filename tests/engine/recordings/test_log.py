@@ -245,6 +245,8 @@ def test_datasets_of_a_project(db: Marey, tmp_path: Path) -> None:
     for name in ("drive", "clips"):
         with pytest.raises(errors.TableExistsError):
             project.create_dataset(name)
+    with pytest.raises(errors.TableExistsError, match="is a dataset"):
+        project.create_table("drive", key_schema={"k": pa.int64()}, exist_ok=True)
     with pytest.raises(errors.TableNotFoundError, match="'drive'"):
         project.dataset("drove")
     project.drop_dataset("drive")
@@ -270,6 +272,17 @@ def test_one_sample_a_call_keeps_files_and_versions_few(
     drive.optimize()
     assert len([path for path in tmp_path.rglob("*.lance") if path.is_file()]) < 3
     assert frame_planes(db, drive) == 3 * list(stream.frames)
+
+
+def test_many_short_streams_keep_files_few(
+    db: Marey, drive: RecordingDataset, recorded: Any, tmp_path: Path
+) -> None:
+    part: Any = recorded("raw").part(0, 2)
+    for at in range(100):
+        drive.log(f"e{at}", "/camera", codec="h264", **part)
+    assert len(list(tmp_path.rglob("data/*.lance"))) < 60
+    assert drive.segment_ids() == [f"e{at}" for at in range(100)]
+    assert drive.reader().count() == 200
 
 
 def test_without_the_sdk_of_rerun_its_methods_say_so(

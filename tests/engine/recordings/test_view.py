@@ -111,6 +111,8 @@ def test_segment_table(two: RecordingDataset, recorded: Any) -> None:
     assert second["entities"] == ["/camera", "/camera/left"]
     assert first["log_time:start"].value == START
     assert first["log_time:end"].value == START + 47 * STEP
+    (row,) = two.filter_contents("/camera/left").segment_table().to_pylist()
+    assert (row["segment_id"], row["entities"]) == ("episode_1", ["/camera/left"])
 
 
 def labels(**more: Any) -> pa.Table:

@@ -12,13 +12,15 @@ from marey.errors import ConflictError, InputError, StorageError, TableNotFoundE
 from marey.storage.handle import Handle
 from marey.storage.recordings.commit import append, change_layers, create_store
 from marey.storage.recordings.schema import (
+    ENTITY,
     SAMPLE_SCHEMA,
+    SEGMENT,
     check_entity,
     check_segment,
     check_timeline,
     timeline_fields,
 )
-from marey.storage.recordings.store import SampleStore, StreamName
+from marey.storage.recordings.store import SampleStore, StreamName, literal
 from marey.storage.recordings.upkeep import SMALL_FRAGMENTS, is_due, keep_up
 
 ONE, OTHER = StreamName("e0", "/a"), StreamName("e1", "/a")
@@ -70,7 +72,7 @@ def test_commits_follow_each_other(store: SampleStore) -> None:
     store = append(store, rows(ONE, 3, 2), ONE)
     one, other = [("e0", i) for i in range(5)], [("e1", 0), ("e1", 1)]
     assert read(store) == [*one[:3], *other, *one[3:]]
-    blocks = store.blocks(ONE.filter)
+    blocks = [block for block in store.blocks() if block.stream == ONE]
     assert [(b.row_id, b.first, b.decode_index, b.codec) for b in blocks] == [
         (0, 0, 0, "h264"),
         (5, 3, 3, "h264"),
@@ -168,5 +170,18 @@ def test_filters_hold_any_name(store: SampleStore) -> None:
     odd = StreamName("it's 'one' OR 1=1", '/a.b"c')
     store = append(store, rows(odd, 0, 2), odd)
     store = append(store, rows(ONE, 0, 1), ONE)
-    assert len(store.blocks(odd.filter)) == 1
-    assert len(store.blocks(ONE.filter)) == 1
+    for name, count in ((odd, 2), (ONE, 1)):
+        own = f"{SEGMENT} = {literal(name.segment)} AND {ENTITY} = {literal(name.entity)}"
+        assert sum(batch.num_rows for batch in store.scan(["segment_id"], filter=own)) == count
+    assert [block.stream for block in store.blocks()] == [odd, ONE]
+
+
+def test_only_new_rows_are_looked_at_for_blocks(store: SampleStore) -> None:
+    for at in range(12):
+        store = append(store, rows(ONE, 2 * at, 2), ONE)
+        if at == 7:
+            keep_up(store.handle)
+            store = store.newest()
+        for after in (-1, 0, 1, 2 * at - 1, 2 * at, 2 * at + 1):
+            found = [block.row_id for block in store.blocks(after=after)]
+            assert found == [row for row in range(0, 2 * at + 2, 2) if row > after]
