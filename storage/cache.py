@@ -1,11 +1,11 @@
 """Caches that share one bound in bytes, safe between threads.
 
 What one pass over a large table leaves behind must not push out what is used again and again.
-So values that are new wait in a line of a quarter of the bytes, and leave it in the order in
-which they came, used or not; of those that left the keys are remembered for a while. What is
+So values that are new wait in a line of three eighths of the bytes, and leave it in the order
+in which they came, used or not; of those that left the keys are remembered for a while. What is
 kept again under such a key has the rest of the bytes, by when it was used last ("2Q": Johnson
-and Shasha, VLDB 1994). A table that there is no room for never gets there: it takes a quarter
-of the room, however many rows it has.
+and Shasha, VLDB 1994). A table that there is no room for never gets there: it takes its
+line, however many rows it has.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Room:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         """Bytes that may be kept."""
-        self._most_new = max_bytes // 4
-        self.most_lasting = max_bytes - self._most_new
+        self._most_new = max_bytes * 3 // 8
+        self.most_lasting = max_bytes * 3 // 4
         """Of them what may last."""
         self._lock = threading.Lock()
         self._new: OrderedDict[_Place, tuple[object, int]] = OrderedDict()

@@ -121,6 +121,20 @@ def test_a_block_is_free_when_both_have_let_go(sharing: Pair) -> None:
     assert descriptors() == before
 
 
+def test_arrays_whose_axes_were_moved_are_not_copied(sharing: Pair) -> None:
+    memory = sharing.memory
+    assert memory is not None
+    pixels = np.frombuffer(filled(memory, 3), np.uint8).reshape(4, 8, -1, 128, 2)
+    moved = np.moveaxis(pixels, -1, -3)
+    found, gaps, back = sharing.through([moved, pixels[:, ::2], pixels[::-1]])
+    assert found.shape == moved.shape
+    assert found.strides == moved.strides
+    assert gaps.shape == pixels[:, ::2].shape
+    assert back.shape == pixels.shape
+    moved[1, 2, 3] = 4
+    assert (found == moved).all()
+
+
 def test_what_is_sent_twice_does_not_change_under_who_has_it(sharing: Pair) -> None:
     memory = sharing.memory
     assert memory is not None
