@@ -131,7 +131,7 @@ def test_arrays_whose_axes_were_moved_are_not_copied(sharing: Pair) -> None:
     assert found.strides == moved.strides
     assert gaps.shape == pixels[:, ::2].shape
     assert back.shape == pixels.shape
-    moved[1, 2, 3] = 4
+    moved[1, 2, 1] = 4
     assert (found == moved).all()
 
 
