@@ -35,6 +35,10 @@ from .media import ClipRanges, Fetched, Media, ReadEstimate
 _WORTH_A_THREAD_SECONDS = 0.1
 """Decoding that pays for a thread and a decoder of its own."""
 
+_WORTH_SHARING_SECONDS = 0.2
+"""What sharing a clip out has to save. PyAV alone, its packets shared out to two threads, was
+measured to take 4 to 5 % more CPU than in one for 640x480, and 0 to 3 % for 1280x720."""
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -266,7 +270,9 @@ def _samples(plan: ReadPlan) -> Int64s:
 
 def _worth(plan: ReadPlan, shares: int) -> int:
     """How many of the threads that there are a plan is worth."""
-    return max(1, min(shares, len(plan.runs), int(plan.seconds / _WORTH_A_THREAD_SECONDS)))
+    count = max(1, min(shares, len(plan.runs), int(plan.seconds / _WORTH_A_THREAD_SECONDS)))
+    saved = plan.seconds * (count - 1) / count
+    return count if saved >= _WORTH_SHARING_SECONDS else 1
 
 
 def _shares(runs: Sequence[DecodeRun], count: int) -> Iterator[tuple[DecodeRun, ...]]:
