@@ -203,32 +203,30 @@ class Media:
         """
         stop = self._context.stop
         rewritten = _Stopwatch()
-        sent = 0
 
         def stoppable(run: DecodeRun) -> Iterator[tuple[int, memoryview]]:
-            nonlocal sent
             made = packets(run, buffers, check=not own)
             for packet in rewritten.timed(made) if run.strategy == "rewritten" else made:
                 stop.check()
-                sent += 1
                 yield packet
 
         cost = RunCost()
         try:
-            cost = decode_into(
+            decode_into(
                 plan,
                 index,
                 output,
                 packets_of=stoppable,
                 decoders=self._decoders,
                 destination=destinations.__getitem__,
+                cost=cost,
             )
         finally:
             # A run that fails has decoded, too.
             self._context.metrics.add(
                 decode_seconds=max(0.0, cost.decode_seconds - rewritten.seconds),
                 convert_seconds=cost.convert_seconds,
-                samples_decoded=sent,
+                samples_decoded=cost.samples,
                 samples_rewritten=rewritten.count,
                 rewrite_seconds=rewritten.seconds,
             )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -74,7 +75,8 @@ def _decoder_steps(data: bytes, index: FrameIndex) -> dict[str, Step]:
 
     def decode() -> list[Picture]:
         decoder.start(run.extradata, width=form.width, height=form.height)
-        pictures = [p for sample, packet in samples for p in decoder.send(sample, packet)]
+        ready = starmap(decoder.prepare, samples)
+        pictures = [picture for sample in ready for picture in decoder.send(sample)]
         return [*pictures, *decoder.drain()]
 
     picture = decode()[0]

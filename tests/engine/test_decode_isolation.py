@@ -21,10 +21,10 @@ from marey.video.decode import pyav
 
 real = pyav.PyAvDecoder.send
 
-def send(self, sample, packet):
-    if bytes(packet) == bytes.fromhex({sample!r}):
+def send(self, ready):
+    if bytes(ready) == bytes.fromhex({sample!r}):
         os.abort()
-    return real(self, sample, packet)
+    return real(self, ready)
 
 pyav.PyAvDecoder.send = send
 """

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from av import Packet
 
 from marey import Marey
 from marey import expressions as se
@@ -55,10 +56,10 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     samples: list[int] = []
     lock, send = threading.Lock(), PyAvDecoder.send
 
-    def counting(self: PyAvDecoder, sample: int, packet: Any) -> Any:
+    def counting(self: PyAvDecoder, ready: Packet) -> Any:
         with lock:
-            samples.append(sample)
-        return send(self, sample, packet)
+            samples.append(ready.pts)
+        return send(self, ready)
 
     monkeypatch.setattr(PyAvDecoder, "send", counting)
     return samples

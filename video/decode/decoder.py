@@ -6,13 +6,16 @@ A decoder serves one run at a time, in one thread at a time; `start` forgets wha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ..index.frames import ContainerColour, PictureFormat
 from .frame import PixelOutput
 
 Packet = bytes | memoryview
 """One sample as the container holds it. libavcodec may read 64 bytes past its end."""
+
+Ready = TypeVar("Ready")
+"""A sample that was made ready to be sent."""
 
 
 class Picture(Protocol):
@@ -46,7 +49,7 @@ class Picture(Protocol):
         ...
 
 
-class Decoder(Protocol):
+class Decoder(Protocol[Ready]):
     """A decoder of one stream."""
 
     def start(
@@ -68,8 +71,12 @@ class Decoder(Protocol):
         """
         ...
 
-    def send(self, sample: int, packet: Packet) -> Sequence[Picture]:
-        """Take in one sample and give the pictures that are ready now.
+    def prepare(self, sample: int, packet: Packet) -> Ready:
+        """Make a sample of the run ready, the next in decode order; it may be sent later."""
+        ...
+
+    def send(self, ready: Ready) -> Sequence[Picture]:
+        """Take in the next sample that was made ready, and give the pictures that come out.
 
         Raises:
             DecodeError: The sample has slices, but none from which a picture can be begun.

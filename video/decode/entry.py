@@ -64,6 +64,8 @@ def may_bring_sets(packet: Packet, length_size: int) -> bool:
     Only what is surely without: NAL units that fill it, of kinds that hold none. libavcodec
     takes a packet that looks like an avcC for one, whose first byte is 1.
     """
+    if not packet:
+        return False
     if not length_size or packet[0] == 1:
         return True
     at, end = 0, len(packet)

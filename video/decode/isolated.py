@@ -78,8 +78,13 @@ class IsolatedDecoder:
             request["colour"] = astuple(colour)
         self._child.ask(request, memoryview(extradata))
 
-    def send(self, sample: int, packet: Packet) -> Sequence[IsolatedPicture]:
-        """Take in one sample and give the pictures that are ready now."""
+    def prepare(self, sample: int, packet: Packet) -> tuple[int, Packet]:
+        """Nothing is to be made ready here."""
+        return sample, packet
+
+    def send(self, ready: tuple[int, Packet]) -> Sequence[IsolatedPicture]:
+        """Take in one sample and give the pictures that come out."""
+        sample, packet = ready
         request = {"call": "send", "sample": sample}
         return self._pictures(self._child.ask(request, memoryview(packet)))
 

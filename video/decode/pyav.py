@@ -20,6 +20,7 @@ import numpy.typing as npt
 from av.codec.context import Flags
 from av.error import FFmpegError
 from av.packet import PacketSideData
+from av.video import VideoStream
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, VideoReformatter
 
@@ -155,33 +156,37 @@ class PyAvDecoder:
         self._entry_sample = -1
         self._mark_is_damage = False
 
-    def send(self, sample: int, packet: Packet) -> list[PyAvPicture]:
-        """Take in one sample and give the pictures that are ready now."""
-        if not len(packet):
-            return []  # libavcodec would take it for the end
+    def prepare(self, sample: int, packet: Packet) -> av.Packet[VideoStream]:
+        """Make a sample ready."""
         if self._entering:
             packet, kind = marked_as_entry(packet, self._length_size)
             self._entering = kind is Entry.NOT_YET
             self._mark_is_damage = kind is Entry.IDR
             self._entry_sample = sample if kind is Entry.MARKED else -1
-        coded = av.Packet(packet)  # type: ignore[arg-type]  # takes any buffer
-        coded.pts = sample
-        if self._new_extradata:
+        ready: av.Packet[VideoStream] = av.Packet(packet)  # type: ignore[arg-type,assignment]  # takes any buffer
+        ready.pts = sample
+        if self._new_extradata and len(packet):
             size = len(self._new_extradata)
             side = PacketSideData(_NEW_EXTRADATA, size)  # type: ignore[call-arg]  # not in its stub
             memoryview(side)[:] = self._new_extradata
-            coded.set_sidedata(side, move=True)
+            ready.set_sidedata(side, move=True)
             self._new_extradata = b""
             self._holds_sets = True
         if self._holds_sets and may_bring_sets(packet, self._length_size):
             self._holds_sets = False
+        return ready
+
+    def send(self, ready: av.Packet[VideoStream]) -> list[PyAvPicture]:
+        """Take in one sample and give the pictures that come out."""
+        if not ready.size:
+            return []  # libavcodec would take it for the end
         try:
-            frames = self._require_context().decode(coded)
+            frames = self._require_context().decode(ready)
         except FFmpegError as error:
             # A sample without slices is taken in, then refused for want of a picture.
-            if not has_slices(packet, self._length_size):
+            if not has_slices(bytes(ready), self._length_size):
                 return []
-            raise DecodeError(f"sample {sample}: libavcodec: {error.strerror}") from error
+            raise DecodeError(f"sample {ready.pts}: libavcodec: {error.strerror}") from error
         return self._pictures(frames)
 
     def drain(self) -> list[PyAvPicture]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import islice
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,22 +27,22 @@ from .frame import FrameBatch, OutputShape, PixelOutput, output_shape, plane_siz
 Packets = Iterator[tuple[int, Packet]]
 """Sample numbers and their bytes, in decode order, 64 readable bytes behind each."""
 
+_AT_ONCE = 16
+"""Samples made ready together. A picture leaves nothing of Python in the processor's caches: to
+make ready one by one between pictures took three times as long."""
+
 
 class Decoders(Protocol):
     """Where decoders come from; `DecoderPool` is one."""
 
-    def decoder(self, extradata: bytes) -> AbstractContextManager[Decoder]:
+    def decoder(self, extradata: bytes) -> AbstractContextManager[Decoder[Any]]:
         """A decoder for the time of one run."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunCost:
-    """What decoding took.
-
-    >>> RunCost(0.5, 0.25, 10) + RunCost(0.5, 0.0, 2)
-    RunCost(decode_seconds=1.0, convert_seconds=0.25, samples=12)
-    """
+    """What decoding took, that of runs that fail included."""
 
     decode_seconds: float = 0.0
     """In the decoder, and in getting packets for it."""
@@ -50,28 +51,23 @@ class RunCost:
     samples: int = 0
     """Samples that went into a decoder."""
 
-    def __add__(self, other: RunCost) -> RunCost:
-        return RunCost(
-            self.decode_seconds + other.decode_seconds,
-            self.convert_seconds + other.convert_seconds,
-            self.samples + other.samples,
-        )
-
 
 def decode_run(
     run: DecodeRun,
     packets: Packets,
     decoders: Decoders,
     deliver: Callable[[int, Picture], None],
-) -> RunCost:
+    cost: RunCost,
+) -> None:
     """Decode one run and hand over the picture of every target, each once, in display order.
 
     Args:
         run: From a plan.
-        packets: Its samples. No more are taken than the targets need.
+        packets: Its samples. No more are decoded than the targets need.
         decoders: Lends one decoder.
         deliver: Called with a sample and its picture. What it got counts only once this
             function returns.
+        cost: What the run takes is added to it.
 
     Raises:
         DecodeError: A picture came out damaged, or a target's did not come out.
@@ -81,7 +77,6 @@ def decode_run(
     wanted = set((run.targets + first).tolist())
     size = run.index.parameter_sets_at(int(run.samples[0])).format
     delivering = 0.0
-    samples = 0
     started = perf_counter()
 
     def take(pictures: Sequence[Picture]) -> None:
@@ -98,26 +93,29 @@ def decode_run(
                 deliver(picture.sample - first, picture)
                 delivering += perf_counter() - begin
 
-    with decoders.decoder(run.extradata) as decoder:
-        decoder.start(
-            run.extradata, width=size.width, height=size.height, colour=run.index.colour
-        )
-        for sample, packet in packets:
-            samples += 1
-            # No name holds a picture while the next is decoded: its buffer is free again then,
-            # and still in the processor's cache.
-            take(decoder.send(first + sample, packet))
-            if not wanted:
-                break
-        take(decoder.drain())
-    decoding = perf_counter() - started - delivering
+    try:
+        with decoders.decoder(run.extradata) as decoder:
+            decoder.start(
+                run.extradata, width=size.width, height=size.height, colour=run.index.colour
+            )
+            while wanted and (some := list(islice(packets, _AT_ONCE))):
+                for ready in [decoder.prepare(first + sample, data) for sample, data in some]:
+                    cost.samples += 1
+                    # No name holds a picture while the next is decoded: its buffer is free
+                    # again then, and still in the processor's cache.
+                    take(decoder.send(ready))
+                    if not wanted:
+                        break
+            take(decoder.drain())
+    finally:
+        cost.decode_seconds += perf_counter() - started - delivering
+        cost.convert_seconds += delivering
     if wanted:
         missing = sorted(wanted)
         raise DecodeError(
             f"{len(missing)} of {len(run.targets)} pictures did not come out of the decoder, "
             f"first sample {missing[0]}"
         )
-    return RunCost(decoding, delivering, samples)
 
 
 def decode_into(
@@ -128,7 +126,8 @@ def decode_into(
     packets_of: Callable[[DecodeRun], Packets],
     decoders: Decoders,
     destination: Callable[[int], memoryview],
-) -> RunCost:
+    cost: RunCost | None = None,
+) -> None:
     """Decode all runs of a plan, each wanted picture into a place of the caller's.
 
     Args:
@@ -139,6 +138,7 @@ def decode_into(
         decoders: Lends one decoder a run.
         destination: Called once for each sample that carries a wanted frame; as many bytes as
             `output_shape` says for the format of that sample.
+        cost: What it takes is added to it.
 
     Raises:
         DecodeError: A picture came out damaged, not at all, or in another size than the index
@@ -153,10 +153,9 @@ def decode_into(
             )
         picture.write(output, destination(sample))
 
-    cost = RunCost()
+    cost = RunCost() if cost is None else cost
     for run in plan.runs:
-        cost += decode_run(run, packets_of(run), decoders, write)
-    return cost
+        decode_run(run, packets_of(run), decoders, write, cost)
 
 
 def decode_frames(

@@ -63,7 +63,8 @@ class Worker:
                 colour = ContainerColour(*request["colour"]) if "colour" in request else None
                 self._decoder.start(bytes(data), width=width, height=height, colour=colour)
             case "send":
-                self._pictures = self._decoder.send(request["sample"], data)
+                ready = self._decoder.prepare(request["sample"], data)
+                self._pictures = self._decoder.send(ready)
                 return {"pictures": list(map(_described, self._pictures))}, b""
             case "drain":
                 self._pictures = self._decoder.drain()

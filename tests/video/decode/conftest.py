@@ -11,7 +11,7 @@ import pytest
 
 from marey.video.decode.frame import PixelOutput, output_shape
 from marey.video.decode.pool import DecoderPool
-from marey.video.decode.run import decode_run
+from marey.video.decode.run import RunCost, decode_run
 from marey.video.index.build import build_frame_index
 from marey.video.index.frames import FrameIndex
 from marey.video.plan.read_plan import DecodeRun
@@ -64,7 +64,7 @@ def native_planes(made: HandmadeRun, decoders: DecoderPool) -> dict[int, bytes]:
         picture.write(NATIVE, memoryview(buffer))
         planes[sample] = bytes(buffer)
 
-    decode_run(made.run, made.feed(), decoders, keep)
+    decode_run(made.run, made.feed(), decoders, keep, RunCost())
     return planes
 
 

@@ -66,7 +66,8 @@ def test_errors_of_the_decoder_keep_their_class(
     with decoding as decoder:
         decoder.start(run.extradata, width=160, height=96)
         position, size = int(run.position[0]), int(run.size[0])
-        pictures = [*decoder.send(0, data[position : position + size]), *decoder.drain()]
+        ready = decoder.prepare(0, data[position : position + size])
+        pictures = [*decoder.send(ready), *decoder.drain()]
         with pytest.raises(UnsupportedError, match="resizing needs another pixel_format"):
             pictures[0].write(
                 PixelOutput("native", height=8, width=8), memoryview(bytearray(9))
@@ -82,10 +83,10 @@ CRASH = """
 
     real = PyAvDecoder.send
 
-    def send(self, sample, packet):
-        if sample == 3:
+    def send(self, ready):
+        if ready.pts == 3:
             {fault}
-        return real(self, sample, packet)
+        return real(self, ready)
 
     PyAvDecoder.send = send
     worker.main()

@@ -11,7 +11,7 @@ import pytest
 from marey.errors import DecodeError
 from marey.video.clips import RECIPES, ClipRecipe, make_clip
 from marey.video.decode.frame import PixelOutput, output_shape
-from marey.video.decode.pyav import PyAvDecoder, _sample_layout
+from marey.video.decode.pyav import PyAvDecoder, PyAvPicture, _sample_layout
 from marey.video.h264.avcc import build_avcc, parse_avcc
 from marey.video.h264.sps import build_sps, parse_sps
 from marey.video.index.frames import PictureFormat
@@ -39,7 +39,11 @@ def first_frame(data: bytes) -> av.VideoFrame:
 def first_picture(coded, width: int, height: int):
     decoder = PyAvDecoder()
     decoder.start(coded.extradata, width=width, height=height)
-    return [*decoder.send(0, padded(coded.packets[0])), *decoder.drain()][0]
+    return [*send(decoder, 0, padded(coded.packets[0])), *decoder.drain()][0]
+
+
+def send(decoder: PyAvDecoder, sample: int, packet) -> list[PyAvPicture]:
+    return decoder.send(decoder.prepare(sample, packet))
 
 
 def padded(packet: bytes) -> memoryview:
@@ -173,9 +177,9 @@ def test_container_may_show_less_than_the_macroblocks(samples):
 def test_empty_samples_are_passed_over(samples):
     decoder = PyAvDecoder()
     decoder.start(samples("zero_latency").extradata, width=160, height=96)
-    pictures = decoder.send(0, padded(samples("zero_latency").packets[0]))
-    assert decoder.send(1, b"") == []
-    pictures += decoder.send(2, padded(samples("zero_latency").packets[1]))
+    pictures = send(decoder, 0, padded(samples("zero_latency").packets[0]))
+    assert send(decoder, 1, b"") == []
+    pictures += send(decoder, 2, padded(samples("zero_latency").packets[1]))
     pictures += decoder.drain()
     assert [p.sample for p in pictures] == [0, 2]
 
@@ -185,8 +189,8 @@ def test_samples_of_parameter_sets_alone_are_passed_over(samples, damage):
     decoder = PyAvDecoder()
     decoder.start(coded.extradata, width=160, height=96)
     sets_alone = damage.without_types(coded.packets[0], 5, 6)
-    assert decoder.send(0, padded(sets_alone)) == []
-    pictures = [*decoder.send(1, padded(coded.packets[0])), *decoder.drain()]
+    assert send(decoder, 0, padded(sets_alone)) == []
+    pictures = [*send(decoder, 1, padded(coded.packets[0])), *decoder.drain()]
     assert [(p.sample, p.damaged) for p in pictures] == [(1, False)]
 
 
@@ -194,7 +198,7 @@ def test_slices_without_a_header_are_an_error():
     decoder = PyAvDecoder()
     decoder.start(b"", width=0, height=0)
     with pytest.raises(DecodeError, match="sample 7: libavcodec"):
-        decoder.send(7, padded(bytes.fromhex("00000001 65 ff ff ff")))
+        send(decoder, 7, padded(bytes.fromhex("00000001 65 ff ff ff")))
 
 
 def test_parameter_sets_sent_in_one_run_do_not_outlive_it(samples, planes_of):
@@ -209,13 +213,13 @@ def test_parameter_sets_sent_in_one_run_do_not_outlive_it(samples, planes_of):
 
     def planes_of_first() -> bytes:
         decoder.start(coded.extradata, width=160, height=96)
-        picture = [*decoder.send(0, padded(coded.packets[0])), *decoder.drain()][0]
+        picture = [*send(decoder, 0, padded(coded.packets[0])), *decoder.drain()][0]
         return written(picture, PixelOutput("native")).tobytes()
 
     before = planes_of_first()
     context = decoder._context
     decoder.start(coded.extradata, width=160, height=96)
-    decoder.send(0, padded(intruder))
+    send(decoder, 0, padded(intruder))
     assert planes_of_first() == before
     assert decoder._context is context, "the context was not reused: the test shows nothing"
 
@@ -228,12 +232,12 @@ def test_pictures_above_every_level_are_refused_before_they_are_allocated(sample
     coded = samples("default")
     decoder.start(coded.extradata, width=0, height=0)
     with pytest.raises(DecodeError):
-        decoder.send(0, padded(coded.packets[0]))
+        send(decoder, 0, padded(coded.packets[0]))
 
 
 def decoded(decoder: PyAvDecoder, extradata: bytes, packets) -> dict[int, bytes]:
     decoder.start(extradata, width=160, height=96)
-    pictures = [p for i, packet in enumerate(packets) for p in decoder.send(i, padded(packet))]
+    pictures = [p for i, packet in enumerate(packets) for p in send(decoder, i, padded(packet))]
     pictures += decoder.drain()
     return {p.sample: written(p, PixelOutput("native")).tobytes() for p in pictures}
 
