@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -36,7 +37,7 @@ class Decoders(Protocol):
     """Where decoders come from; `DecoderPool` is one."""
 
     def decoder(self, extradata: bytes) -> AbstractContextManager[Decoder[Any]]:
-        """A decoder for the time of one run."""
+        """A decoder for the time of some runs with these parameter sets."""
         ...
 
 
@@ -55,7 +56,7 @@ class RunCost:
 def decode_run(
     run: DecodeRun,
     packets: Packets,
-    decoders: Decoders,
+    decoder: Decoder[Any],
     deliver: Callable[[int, Picture], None],
     cost: RunCost,
 ) -> None:
@@ -64,7 +65,7 @@ def decode_run(
     Args:
         run: From a plan.
         packets: Its samples. No more are decoded than the targets need.
-        decoders: Lends one decoder.
+        decoder: Lent for the run, at least.
         deliver: Called with a sample and its picture. What it got counts only once this
             function returns.
         cost: What the run takes is added to it.
@@ -74,7 +75,7 @@ def decode_run(
     """
     # Decoders and messages go by the sample numbers of the clip, plans by those of the part.
     first = run.index.first_sample
-    wanted = set((run.targets + first).tolist())
+    wanted = {first + target for target in run.targets.tolist()}
     size = run.index.parameter_sets_at(int(run.samples[0])).format
     delivering = 0.0
     started = perf_counter()
@@ -94,19 +95,18 @@ def decode_run(
                 delivering += perf_counter() - begin
 
     try:
-        with decoders.decoder(run.extradata) as decoder:
-            decoder.start(
-                run.extradata, width=size.width, height=size.height, colour=run.index.colour
-            )
-            while wanted and (some := list(islice(packets, _AT_ONCE))):
-                for ready in [decoder.prepare(first + sample, data) for sample, data in some]:
-                    cost.samples += 1
-                    # No name holds a picture while the next is decoded: its buffer is free
-                    # again then, and still in the processor's cache.
-                    take(decoder.send(ready))
-                    if not wanted:
-                        break
-            take(decoder.drain())
+        decoder.start(
+            run.extradata, width=size.width, height=size.height, colour=run.index.colour
+        )
+        while wanted and (some := list(islice(packets, _AT_ONCE))):
+            for ready in [decoder.prepare(first + sample, data) for sample, data in some]:
+                cost.samples += 1
+                # No name holds a picture while the next is decoded: its buffer is free
+                # again then, and still in the processor's cache.
+                take(decoder.send(ready))
+                if not wanted:
+                    break
+        take(decoder.drain())
     finally:
         cost.decode_seconds += perf_counter() - started - delivering
         cost.convert_seconds += delivering
@@ -135,7 +135,7 @@ def decode_into(
         index: The clip that the plan is for.
         output: The form of the pixels.
         packets_of: The samples of a run.
-        decoders: Lends one decoder a run.
+        decoders: Lends one decoder at a time.
         destination: Called once for each sample that carries a wanted frame; as many bytes as
             `output_shape` says for the format of that sample.
         cost: What it takes is added to it.
@@ -154,8 +154,10 @@ def decode_into(
         picture.write(output, destination(sample))
 
     cost = RunCost() if cost is None else cost
-    for run in plan.runs:
-        decode_run(run, packets_of(run), decoders, write, cost)
+    for extradata, runs in groupby(plan.runs, attrgetter("extradata")):
+        with decoders.decoder(extradata) as decoder:
+            for run in runs:
+                decode_run(run, packets_of(run), decoder, write, cost)
 
 
 def decode_frames(

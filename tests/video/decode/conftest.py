@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from marey.video.decode.decoder import Picture
 from marey.video.decode.frame import PixelOutput, output_shape
 from marey.video.decode.pool import DecoderPool
 from marey.video.decode.run import RunCost, decode_run
@@ -64,8 +65,18 @@ def native_planes(made: HandmadeRun, decoders: DecoderPool) -> dict[int, bytes]:
         picture.write(NATIVE, memoryview(buffer))
         planes[sample] = bytes(buffer)
 
-    decode_run(made.run, made.feed(), decoders, keep, RunCost())
+    decode_through(made, decoders, keep)
     return planes
+
+
+def decode_through(
+    made: HandmadeRun, decoders: DecoderPool, deliver: Callable[[int, Picture], None]
+) -> RunCost:
+    """Decode a run, and say what it took."""
+    cost = RunCost()
+    with decoders.decoder(made.run.extradata) as decoder:
+        decode_run(made.run, made.feed(), decoder, deliver, cost)
+    return cost
 
 
 def nal_units(packet: bytes) -> list[bytes]:

@@ -9,10 +9,12 @@ import pytest
 from marey.errors import DecodeError, UnsupportedError
 from marey.video.clips import RECIPES
 from marey.video.decode.frame import PixelOutput
-from marey.video.decode.run import RunCost, decode_frames, decode_into, decode_run
+from marey.video.decode.run import decode_frames, decode_into
 from marey.video.index.frames import PictureFormat
 from marey.video.plan import packets, plan_read
 from marey.video.source import BytesReader
+
+from .conftest import decode_through
 
 NATIVE = PixelOutput("native")
 ONE_SIZE = [name for name in RECIPES if name != "raw_resized"]
@@ -91,17 +93,14 @@ def test_a_sample_shown_twice_is_decoded_once(clip, index_of, decoders, truth):
 def test_each_target_is_delivered_once_in_display_order(run_of, decoders, index_of):
     delivered = []
     made = run_of("default", targets=[1, 2, 3, 8])
-    decode_run(
-        made.run, made.feed(), decoders, lambda sample, _: delivered.append(sample), RunCost()
-    )
+    decode_through(made, decoders, lambda sample, _: delivered.append(sample))
     order = index_of("default").frame_sample.tolist()
     assert delivered == sorted([1, 2, 3, 8], key=order.index)
 
 
 def test_decoding_stops_when_all_targets_are_out(run_of, decoders):
     made = run_of("zero_latency", targets=[0, 3])
-    cost = RunCost()
-    decode_run(made.run, made.feed(), decoders, lambda sample, picture: None, cost)
+    cost = decode_through(made, decoders, lambda sample, picture: None)
     assert cost.samples == 4
     assert cost.decode_seconds > 0
 
@@ -117,7 +116,7 @@ def test_targets_that_never_come_are_named(run_of, decoders, samples):
     coded = list(enumerate(samples("default").packets))
     made = run_of("default", coded[:3], targets=[0, 2, 9, 11])
     with pytest.raises(DecodeError) as caught:
-        decode_run(made.run, made.feed(), decoders, lambda sample, picture: None, RunCost())
+        decode_through(made, decoders, lambda sample, picture: None)
     assert str(caught.value) == (
         "2 of 4 pictures did not come out of the decoder, first sample 9"
     )
@@ -152,5 +151,5 @@ def test_errors_of_the_caller_pass_through(run_of, decoders, planes_of):
 
     made = run_of("default", targets=[0])
     with pytest.raises(KeyboardInterrupt):
-        decode_run(made.run, made.feed(), decoders, refuse, RunCost())
+        decode_through(made, decoders, refuse)
     assert list(planes_of(made, decoders)) == [0], "the decoder is still good"
