@@ -1,9 +1,9 @@
 """Upkeep of a dataset's samples: few files, and no old versions.
 
 Rows must stay in the order of their ids, and Lance sorts fragments by theirs, of which a merged
-one gets a new one, behind all others. So what is merged is the end of the dataset: all fragments
-from one on, into one. A fragment that is there is merged only with at least its own weight behind
-it, so that no sample is copied more often than the dataset doubles, and one that is large never.
+one gets a new one, behind all others. So what is merged is the end of the dataset: all
+fragments from one on, into one. That one has at least its own weight behind it, so that no
+sample is copied more often than the dataset doubles; and a large one is never copied.
 """
 
 from __future__ import annotations
