@@ -12,7 +12,7 @@ import pyarrow.types as pat
 from ..errors import ExpressionError, FrameRangeError
 from ..storage.columns import is_list
 from .dtypes import FRAME_LIST, HANDLE, DataType, is_video, name_of
-from .functions import SECONDS_LIST, TIMES_LIST, Function, Parameter
+from .functions import NUMBERS_LIST, SECONDS_LIST, TIMES_LIST, Function, Parameter
 from .kinds import kind
 from .literal import shown, to_scalar
 from .node import Constant, Expr
@@ -21,13 +21,16 @@ MAX_FRAME = (1 << 32) - 1
 """The largest frame number that a frame list can hold."""
 
 
-def resolve_argument(function: Function, parameter: Parameter, argument: Expr) -> Expr:
+def resolve_argument(
+    function: Function, parameter: Parameter, argument: Expr, *, stream: bool = False
+) -> Expr:
     """The argument as the function takes it; a constant is checked, and put in its type.
 
     Args:
         function: The function called.
         parameter: Which of its parameters.
         argument: An expression whose type is known.
+        stream: Whether the video is a recorded stream: whole numbers stay whole.
 
     Raises:
         ExpressionError: Its type, or a constant's value, is not for this parameter.
@@ -39,15 +42,17 @@ def resolve_argument(function: Function, parameter: Parameter, argument: Expr) -
             raise ExpressionError(f"{where} is required, found None")
         return Constant(pa.scalar(None, parameter.dtype), dtype=parameter.dtype)
     if isinstance(argument, Constant) and argument.value.is_valid:
-        value = check_constant(where, parameter, argument.value)
+        value = check_constant(where, parameter, argument.value, stream=stream)
         return replace(argument, value=value, dtype=value.type)
     if not _accepts(parameter.dtype, argument.dtype):
         _refuse(where, parameter.dtype, argument.dtype, name_of(argument.dtype))
     return argument
 
 
-def check_constant(where: str, parameter: Parameter, value: Any) -> Any:
-    """An Arrow scalar that is not null, checked and in the parameter's type.
+def check_constant(
+    where: str, parameter: Parameter, value: Any, *, stream: bool = False
+) -> Any:
+    """An Arrow scalar that is not null, checked and in the parameter's type; see above.
 
     Raises:
         ExpressionError: Its type or value is not for this parameter.
@@ -62,14 +67,21 @@ def check_constant(where: str, parameter: Parameter, value: Any) -> Any:
         return _to_clock(value)
     if parameter.dtype == SECONDS_LIST and not is_list(value.type):
         value = to_scalar([value.as_py()])
+    wanted = NUMBERS_LIST if stream and is_numbers(parameter, value.type) else parameter.dtype
     try:
-        typed = to_scalar(value, parameter.dtype)
+        typed = to_scalar(value, wanted)
     except ExpressionError as error:
         raise ExpressionError(f"{where}: {error}") from None
     condition = parameter.condition
     if condition is not None and not condition.holds(typed.as_py()):
         raise condition.error(f"{where} must be {condition.text}, found {shown(typed)}")
     return typed
+
+
+def is_numbers(parameter: Parameter, dtype: DataType) -> bool:
+    """Whether these are times as whole numbers, or a list of them."""
+    inner = dtype.value_type if is_list(dtype) else dtype
+    return parameter.dtype == SECONDS_LIST and bool(pat.is_integer(inner))
 
 
 def is_clock(dtype: DataType) -> bool:

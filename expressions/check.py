@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from ..errors import ColumnNotFoundError, ExpressionError, UnsupportedError
-from .arguments import is_clock, resolve_argument
+from .arguments import is_clock, is_numbers, resolve_argument
 from .auxiliary import Aux
 from .columns import Column, index_fields, is_index
 from .dtypes import (
@@ -244,25 +244,31 @@ def _resolve_isin(expr: IsIn) -> Expr:
 
 def _resolve_call(expr: Call) -> Expr:
     function = FUNCTIONS[expr.function]
-    arguments: list[Expr | None] = []
-    for parameter, argument in zip(function.parameters, expr.arguments, strict=True):
-        if argument is None:
-            arguments.append(None)
-        else:
-            arguments.append(resolve_argument(function, parameter, _resolve(argument)))
-    return _resolve_timed(replace(expr, arguments=tuple(arguments), dtype=function.returns))
+    given = [None if argument is None else _resolve(argument) for argument in expr.arguments]
+    stream = any(argument is not None and is_stream(argument.dtype) for argument in given)
+    arguments = [
+        None
+        if argument is None
+        else resolve_argument(function, parameter, argument, stream=stream)
+        for parameter, argument in zip(function.parameters, given, strict=True)
+    ]
+    call = replace(expr, arguments=tuple(arguments), dtype=function.returns)
+    return _resolve_timed(call, stream)
 
 
-def _resolve_timed(call: Call) -> Expr:
-    """The call as one that gives or takes times of a clock, if it does."""
-    dtypes = [argument.dtype for argument in call.arguments if argument is not None]
-    stream = any(is_stream(dtype) for dtype in dtypes)
+def _resolve_timed(call: Call, stream: bool) -> Expr:
+    """The call as one that gives or takes times of a clock or whole numbers, if it does."""
+    given = [argument for argument in call.arguments if argument is not None]
+    dtypes = [argument.dtype for argument in given]
     if any(is_clock(dtype) for dtype in dtypes):
         if not stream:
             _refuse(call, "frames of a file have no time of a clock: give seconds")
         return replace(call, timed=True)
     if stream and call.dtype == READ_REQUEST:
         return replace(call, timed=True, dtype=TIMED_READ_REQUEST)
+    parameters = FUNCTIONS[call.function].parameters
+    if stream and any(map(is_numbers, parameters, dtypes)):
+        return replace(call, numbered=True)
     return call
 
 

@@ -206,7 +206,7 @@ def _as(plan: Plan, found: DataType, wanted: DataType) -> Plan:
 
 def _call(expr: Call, functions: VideoFunctions) -> Plan:
     function = FUNCTIONS[expr.function]
-    name, given = function.bind(expr.arguments, timed=expr.timed)
+    name, given = function.bind(expr.arguments, timed=expr.timed, numbered=expr.numbered)
     return functions.call(name, *(_argument(p, argument, functions) for p, argument in given))
 
 

@@ -31,7 +31,9 @@ def needs_no_plan(expr: Expr) -> bool:
         case Struct(values=values):
             return all(map(needs_no_plan, values))
         case Call():
-            _, given = FUNCTIONS[expr.function].bind(expr.arguments, timed=expr.timed)
+            _, given = FUNCTIONS[expr.function].bind(
+                expr.arguments, timed=expr.timed, numbered=expr.numbered
+            )
             return all(_fits(argument, parameter) for parameter, argument in given)
         case _:
             return False
@@ -61,7 +63,9 @@ def evaluate(expr: Expr, columns: Mapping[str, Array], rows: int, source: IndexS
 
 
 def _call(expr: Call, columns: Mapping[str, Array], rows: int, source: IndexSource) -> Array:
-    name, given = FUNCTIONS[expr.function].bind(expr.arguments, timed=expr.timed)
+    name, given = FUNCTIONS[expr.function].bind(
+        expr.arguments, timed=expr.timed, numbered=expr.numbered
+    )
     arguments: list[Array] = []
     for parameter, argument in given:
         wanted = parameter.wire_type

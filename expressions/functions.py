@@ -49,11 +49,18 @@ SECONDS_LIST = pa.list_(pa.float64())
 TIMES_LIST = pa.list_(pa.timestamp("ns"))
 """Times of a clock, which the frames of recorded streams have."""
 
+NUMBERS_LIST = pa.list_(pa.int64())
+"""Times as whole numbers, which the frames of recorded streams can have: those of any size are
+exact, where doubles round those above 2**53."""
+
 PIXEL_FORMATS = ("rgb24", "gray8", "yuv420p", "native")
 """What the pixels of a frame can be."""
 
 TIMED = "_timed"
 """Ends the internal name of a function that gives or takes times of a clock."""
+
+NUMBERED = "_numbered"
+"""Ends the internal name of a function that takes times as whole numbers."""
 
 EITHER = "_either"
 """Ends the internal name of one that takes seconds or times of a clock, whichever its argument
@@ -90,7 +97,7 @@ class Parameter:
         """The type that the internal function takes."""
         if pat.is_integer(self.dtype):
             return pa.float64()
-        if is_list(self.dtype) and self.dtype != TIMES_LIST:
+        if is_list(self.dtype) and self.dtype not in (TIMES_LIST, NUMBERS_LIST):
             return pa.list_(pa.float64())
         return self.dtype
 
@@ -143,19 +150,24 @@ class Function:
         return f"{name}_every", rest
 
     def bind(
-        self, arguments: Sequence[Argument | None], *, timed: bool = False
+        self,
+        arguments: Sequence[Argument | None],
+        *,
+        timed: bool = False,
+        numbered: bool = False,
     ) -> tuple[str, list[tuple[Parameter, Argument | None]]]:
         """The internal function of a call, and what each of its parameters is given.
 
         Args:
             arguments: By position in `parameters`; None for what is left out.
             timed: Whether it gives or takes times of a clock.
+            numbered: Whether it takes times as whole numbers.
         """
         given = dict(zip((p.name for p in self.parameters), arguments, strict=True))
         every_frame = self.every_frame and given["frame_indices"] is None
         name, parameters = self.internal(every_frame=every_frame)
-        if timed:
-            name += TIMED
+        if timed or numbered:
+            name += TIMED if timed else NUMBERED
             parameters = next(p for variant, p, _ in self.variants() if variant == name)
         return name, [(parameter, given[parameter.name]) for parameter in parameters]
 
@@ -168,11 +180,12 @@ class Function:
             if self.returns == READ_REQUEST:
                 found.append((name + TIMED, parameters, TIMED_READ_REQUEST))
             if any(p.dtype == SECONDS_LIST for p in parameters):
-                clock = tuple(
-                    replace(p, dtype=TIMES_LIST) if p.dtype == SECONDS_LIST else p
-                    for p in parameters
-                )
-                found.append((name + TIMED, clock, self.returns))
+                for ending, dtype in ((TIMED, TIMES_LIST), (NUMBERED, NUMBERS_LIST)):
+                    exact = tuple(
+                        replace(p, dtype=dtype) if p.dtype == SECONDS_LIST else p
+                        for p in parameters
+                    )
+                    found.append((name + ending, exact, self.returns))
                 found.append((name + EITHER, _either(parameters), self.returns))
         return found
 
@@ -303,7 +316,7 @@ _ALL = (
                 "seconds",
                 SECONDS_LIST,
                 "Times as `pts_seconds` gives them; one time alone will do. Of a recorded "
-                "stream timestamps too.",
+                "stream timestamps too, and whole numbers exactly.",
                 required=True,
                 condition=FINITE,
             ),

@@ -24,6 +24,7 @@ from .functions import FUNCTIONS
 from .kernel_rows import Array, IndexSource, Int64s, Rows, flat_values, is_there
 
 _CLOCK = re.compile("Timestamp|Date")
+_NUMBER = re.compile("Int")
 
 
 def read(
@@ -114,6 +115,21 @@ def at(source: IndexSource, handles: Array, seconds: Array, mode: Array) -> Arra
 
 def at_timed(source: IndexSource, handles: Array, times: Array, mode: Array) -> Array:
     """Frame lists of `video_at` by times of a clock."""
+    return _at_exact(source, handles, times, mode, selection.at_time)
+
+
+def at_numbered(source: IndexSource, handles: Array, numbers: Array, mode: Array) -> Array:
+    """Frame lists of `video_at` by whole numbers."""
+    return _at_exact(source, handles, numbers, mode, selection.at_number)
+
+
+def _at_exact(
+    source: IndexSource,
+    handles: Array,
+    times: Array,
+    mode: Array,
+    find: Callable[[ClipIndex, Int64s, str], Int64s],
+) -> Array:
     rows = Rows(source, FUNCTIONS["video_at"], handles)
     rows.has_value &= is_there(times)
     modes = rows.values("mode", mode).to_pylist()
@@ -121,7 +137,7 @@ def at_timed(source: IndexSource, handles: Array, times: Array, mode: Array) -> 
     values = times.flatten()
     ticks = values.view(pa.int64()).fill_null(selection.NO_TIME).to_numpy(zero_copy_only=False)
     own = np.split(ticks, np.cumsum(lengths)[:-1])
-    return rows.select(lambda row, index: selection.at_time(index, own[row], modes[row]))
+    return rows.select(lambda row, index: find(index, own[row], modes[row]))
 
 
 def at_either(
@@ -132,10 +148,14 @@ def at_either(
     types: Array,
     mode: Array,
 ) -> Array:
-    """Frame lists of `video_at` by seconds, or by times of a clock if that is their type."""
-    of_clock = any(_CLOCK.search(name) for name in types.unique().to_pylist() if name)
-    if of_clock:
+    """Frame lists of `video_at` by what the type of its times says they are: seconds, times of
+    a clock, or whole numbers, which came as times of a clock unchanged.
+    """
+    names = [name for name in types.unique().to_pylist() if name]
+    if any(map(_CLOCK.search, names)):
         return at_timed(source, handles, times, mode)
+    if any(map(_NUMBER.search, names)):
+        return at_numbered(source, handles, times, mode)
     return at(source, handles, seconds, mode)
 
 
@@ -171,6 +191,7 @@ KERNELS: Mapping[str, Callable[..., Array]] = MappingProxyType(
         "__marey_read_every_timed": partial(read_every, dtype=TIMED_READ_REQUEST),
         "__marey_at": at,
         "__marey_at_timed": at_timed,
+        "__marey_at_numbered": at_numbered,
         "__marey_at_either": at_either,
         "__marey_range": slice_frames,
         "__marey_keyframes": keyframes,

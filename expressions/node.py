@@ -307,6 +307,8 @@ class Call(Expr):
     """One for each parameter, None where it was left out."""
     timed: bool = False
     """It gives or takes times of a clock: found out when it is resolved."""
+    numbered: bool = False
+    """It takes times as whole numbers: likewise."""
 
 
 def _boolean(operator: BooleanOperator, left: Expr, right: Expr) -> Expr:

@@ -1,14 +1,15 @@
 """Which frames a selection names: arithmetic on the frame index of one clip, exact throughout.
 
-Times are compared as doubles, the ones that a read reports. Rounding keeps order, so only a
+Seconds are compared as doubles, the ones that a read reports. Rounding keeps order, so only a
 time that is a frame's own can fall on the wrong side of it; such a time, as a double or with
-the six decimals that FFmpeg prints, means that frame. Times of a clock are whole nanoseconds
-and are compared as those.
+the six decimals that FFmpeg prints, means that frame. Times of a clock are whole nanoseconds,
+and times of streams may be whole numbers: both are compared as those.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 
@@ -32,6 +33,7 @@ MAX_TICKS = 1 << 24
 NO_TIME = -(1 << 63)
 """Stands for a null in arrays of times; it is numpy's NaT too."""
 
+_MOST_SECONDS = (1 << 63) // NANOSECONDS.denominator - 1
 _NTSC = 1001
 _PRINTED_DECIMALS = 6
 _HALF_PRINTED = 0.5000001e-6
@@ -175,10 +177,41 @@ def at_time(index: ClipIndex, times: Int64s, mode: str) -> Int64s:
         raise FrameRangeError("frames of a file have no time of a clock: give seconds")
     if index.head.timebase != NANOSECONDS:
         raise FrameRangeError("the timeline counts whole numbers: give numbers, not times")
+    return _at_ticks(index, times, mode, _clock)
+
+
+def at_number(index: ClipIndex, numbers: Int64s, mode: str) -> Int64s:
+    """The frame at each whole number: those of a timeline of numbers, seconds elsewhere. Exact
+    where the frames are a stream's.
+
+    Raises:
+        FrameRangeError: As `at_time`; or more seconds than a clock of nanoseconds has.
+    """
+    if not len(numbers):
+        return np.empty(0, np.int64)
+    if index.head.container != CONTAINER:
+        seconds = np.where(numbers == NO_TIME, np.nan, numbers.astype(np.float64))
+        return at(index, seconds, mode)
+    if index.head.timebase != NANOSECONDS:
+        return _at_ticks(index, numbers, mode, str)
+    second = NANOSECONDS.denominator
+    beyond = (numbers != NO_TIME) & ((numbers < -_MOST_SECONDS) | (numbers > _MOST_SECONDS))
+    if beyond.any():
+        raise FrameRangeError(
+            f"time {numbers[beyond][0]} s is no time of a clock: whole numbers are seconds, "
+            "give timestamps for nanoseconds"
+        )
+    ticks = np.where(numbers == NO_TIME, NO_TIME, numbers * second)
+    return _at_ticks(index, ticks, mode, _clock)
+
+
+def _at_ticks(
+    index: ClipIndex, times: Int64s, mode: str, show: Callable[[np.int64 | int], str]
+) -> Int64s:
     if (times == NO_TIME).any():
         raise FrameRangeError("a null is no time")
     if not index.frame_count:
-        raise FrameRangeError(f"time {_clock(times[0])} was asked for, the clip has no frame")
+        raise FrameRangeError(f"time {show(times[0])} was asked for, the clip has no frame")
     begins = FrameTimes(index)
     count = index.frame_count
 
@@ -186,8 +219,8 @@ def at_time(index: ClipIndex, times: Int64s, mode: str) -> Int64s:
         if bad.any():
             first, last = begins.at(np.array([0, count - 1])).tolist()
             raise FrameRangeError(
-                f"time {_clock(times[bad][0])} {why}: frames begin from {_clock(first)} to "
-                f"{_clock(last)}"
+                f"time {show(times[bad][0])} {why}: frames begin from {show(first)} to "
+                f"{show(last)}"
             )
 
     match mode:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import ExpressionError, FunctionNotFoundError, MareyError, QueryError
 from ..storage.columns import is_list
-from .arguments import check_constant
+from .arguments import check_constant, is_numbers
 from .functions import FUNCTIONS, SECONDS_LIST, Function, Parameter, find_function
 from .literal import to_scalar
 from .sql_tokens import Token, TokenText
@@ -35,6 +35,8 @@ class Argument:
     """A constant that stands for a list of itself."""
     may_be_alone: bool = False
     """No constant; its type tells whether it stands for a list of itself."""
+    numbers: bool = False
+    """A constant of times as whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +136,14 @@ def _argument(
         if value is None:
             return Argument(first, end, may_be_alone=parameter.dtype == SECONDS_LIST)
         scalar = to_scalar(value)
-        check_constant(where, parameter, scalar)
+        numbers = is_numbers(parameter, scalar.type)
+        check_constant(where, parameter, scalar, stream=numbers)
     except ExpressionError as error:
         raise text.error(first, QueryError, str(error)) from None
     except MareyError as error:
         raise text.error(first, type(error), str(error)) from None
-    return Argument(first, end, parameter.dtype == SECONDS_LIST and not is_list(scalar.type))
+    alone = parameter.dtype == SECONDS_LIST and not is_list(scalar.type)
+    return Argument(first, end, alone, numbers=numbers)
 
 
 def constant(tokens: list[Token]) -> Any:

@@ -194,9 +194,11 @@ def _rewrite_call(
     every_frame = call.function.every_frame and "frame_indices" not in call.arguments
     name, parameters = call.function.internal(every_frame=every_frame)
     start = text[at].start
-    # A constant is seconds; DataFusion converts other lists to what is taken, and does not say
-    # from what.
-    unknown = [p for p in parameters if _is_unknown_time(p, call.arguments.get(p.name))]
+    # A constant is seconds, or a whole number, which streams take exactly; DataFusion converts
+    # other lists to what is taken, and does not say from what.
+    unknown = [
+        p for p in parameters if _is_unknown_time(p, call.arguments.get(p.name), reading)
+    ]
     own = (f"{name}(", f"{name}{EITHER}(")
     if unknown:
         name += EITHER
@@ -221,9 +223,13 @@ def _rewrite_call(
     yield Piece(")", text[call.closing].start)
 
 
-def _is_unknown_time(parameter: Parameter, argument: Argument | None) -> bool:
-    """Whether only a plan tells if what is given are seconds or times of a clock."""
-    return parameter.dtype == SECONDS_LIST and argument is not None and argument.may_be_alone
+def _is_unknown_time(
+    parameter: Parameter, argument: Argument | None, reading: _Reading
+) -> bool:
+    """Whether only a plan tells if what is given are seconds, numbers or times of a clock."""
+    if parameter.dtype != SECONDS_LIST or argument is None:
+        return False
+    return argument.may_be_alone or (argument.numbers and reading.timed)
 
 
 def _check_use(text: TokenText, call: SqlCall, at: int) -> None:

@@ -17,9 +17,9 @@ _LONGEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Patterns, in the order given; none: everything."""
+    """Patterns, in the order given; none: nothing."""
 
-    patterns: tuple[str, ...] = ()
+    patterns: tuple[str, ...]
     """As they were written."""
 
     def shows(self, entity: str) -> bool:
@@ -29,7 +29,7 @@ class Contents:
         False
         """
         if not self.patterns:
-            return True
+            return False
         shown = _split(self.patterns[0])[0]  # what begins by leaving out begins with all
         shown = not shown
         for pattern in self.patterns:

@@ -73,8 +73,8 @@ class RecordingDataset:
         Args:
             segment: The recording; made with its first sample.
             entity: The stream's path, such as `/camera/front`; likewise.
-            codec: `h264`, which is indexed and can be decoded; `hevc`, `av1`, `vp8`, `vp9` and
-                `mjpeg` are stored and queried.
+            codec: `h264`, which is checked, indexed and can be decoded; samples of `hevc`,
+                `av1`, `vp8`, `vp9` and `mjpeg` are stored and queried as they are, unchecked.
             index: Times by timeline, one a sample: timestamps, durations or whole numbers; null
                 where a sample has none. The first timeline of a dataset says when frames are
                 shown.
@@ -247,7 +247,8 @@ class RecordingDataset:
             segment: The segment.
             entity: The stream's path.
             path: Of the file to be written.
-            start: The first frame is the one on screen then; the first there is if None.
+            start: The first frame is the one on screen then; the first there is if None. The
+                last frame is on screen for as long as the one before.
             end: Frames that begin then or later are left out.
             index: The timeline that says when frames are shown; the dataset's first if None.
 

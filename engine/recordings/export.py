@@ -14,7 +14,7 @@ import pyarrow as pa
 from ...errors import FrameRangeError, InputError, KeyNotFoundError, MareyError, StorageError
 from ...expressions.near import near_names
 from ...storage.recordings.schema import SEGMENT, check_segment
-from ...video.index.frames import Int64s
+from ...video.index.frames import FrameIndex, Int64s
 from ...video.remux import RemuxPlan, on_file_clock, plan_remux, write_remux
 from ...video.source import ByteRange
 from .segments import VIDEO, SegmentTable
@@ -57,11 +57,14 @@ def export_mp4(
             f"no segment {segment!r} has this entity{near_names(segment, known)}"
         )
     index = table.frame_index(row)
-    frames = _within(
-        index.pts_ticks, _ticks("start", start, timeline), _ticks("end", end, timeline)
-    )
+    frames = _within(index, _ticks("start", start, timeline), _ticks("end", end, timeline))
     if not len(frames):
-        raise FrameRangeError(f"segment {segment!r} has no frame from {start} to {end}")
+        raise FrameRangeError(
+            f"segment {segment!r} has no frame"
+            + ("" if start is None else f" from {start}")
+            + ("" if end is None else f" to {end}")
+            + (f": its frames are from {_span(index, timeline)}" if index.frame_count else "")
+        )
     plan, exact = on_file_clock(plan_remux(index, frames))
     size = _write(target, plan, _StreamReader(table, row, index.source_bytes))
     return Exported(target, len(frames), size, exact)
@@ -87,13 +90,31 @@ def _kind_of(timeline: pa.DataType) -> str:
     return f"a {what}, or a whole number of nanoseconds"
 
 
-def _within(pts: Int64s, start: int | None, end: int | None) -> Int64s:
+def _within(index: FrameIndex, start: int | None, end: int | None) -> Int64s:
     """The frames on screen from `start` on, up to those that begin before `end`."""
+    pts = index.pts_ticks
+    if not len(pts) or (start is not None and start >= _shown_until(index)):
+        return np.empty(0, np.int64)
     first = 0 if start is None else max(0, int(np.searchsorted(pts, start, side="right")) - 1)
     stop = len(pts) if end is None else int(np.searchsorted(pts, end, side="left"))
     if start is not None and end is not None and end <= start:
         stop = first
     return np.arange(first, max(first, stop))
+
+
+def _shown_until(index: FrameIndex) -> int:
+    """When the last frame is not on screen any more: a frame is for a tick at least."""
+    return int(index.pts_ticks[-1]) + max(1, int(index.duration_ticks[-1]))
+
+
+def _span(index: FrameIndex, timeline: pa.DataType) -> str:
+    """From when to when frames are shown, for people."""
+    ends = pa.array([int(index.pts_ticks[0]), _shown_until(index)], pa.int64())
+    if pa.types.is_timestamp(timeline):
+        first, last = np.asarray(ends).astype("datetime64[ns]")
+        return f"{first} to {last}"
+    unit = "" if pa.types.is_integer(timeline) else " ns"
+    return f"{ends[0]} to {ends[1]}{unit}"
 
 
 class _StreamReader:

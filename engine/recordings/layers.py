@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pyarrow.types as pat
 
 from ...errors import InputError, SourceNotFoundError, UnsupportedError
 from ...expressions.near import near_names
@@ -146,6 +147,9 @@ def fit_layer(
     check_names(names)
     if SEGMENT not in names:
         raise InputError(f"{where}: no column {SEGMENT!r}{near_names(SEGMENT, names)}")
+    found = source.schema.field(SEGMENT).type
+    if not _is_text(found):
+        raise InputError(f"{where}: {SEGMENT}: expected text, found {found}")
     shared = [timeline for timeline in store.timelines if timeline in names]
     timeline = index if index is not None else next(iter(shared), None)
     if timeline is None or timeline not in shared:
@@ -174,7 +178,7 @@ def fit_layer(
                     at = row + pc.index(key.is_null(), True).as_py()
                     raise InputError(f"{where}, row {at}: {of} is null")
             columns = [
-                _text(keys[0], where),
+                keys[0].cast(pa.string()),
                 fit_column(timeline, keys[1], batch.num_rows, dtype),
                 *(batch.column(n).cast(schema.field(n).type) for n in values),
             ]
@@ -184,8 +188,7 @@ def fit_layer(
     return timeline, pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _text(keys: pa.Array, where: str) -> pa.Array:
-    try:
-        return keys.cast(pa.string())
-    except pa.ArrowException as error:
-        raise InputError(f"{where}: {SEGMENT}: expected text, found {keys.type}") from error
+def _is_text(dtype: pa.DataType) -> bool:
+    inner = dtype.value_type if pat.is_dictionary(dtype) else dtype
+    kinds = (pat.is_string, pat.is_large_string, pat.is_string_view, pat.is_null)
+    return any(is_kind(inner) for is_kind in kinds)

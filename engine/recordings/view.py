@@ -51,7 +51,8 @@ class DatasetView:
 
         Args:
             contents: Paths such as `/camera/front`; `*` stands for part of one step, `**` for
-                any number of steps. A path behind a minus sign is left out.
+                any number of steps. A path behind a minus sign is left out. An empty list
+                shows none.
 
         Raises:
             InputError: A path does not begin with a slash.

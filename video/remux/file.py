@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ...errors import UnsupportedError
 from ..index.build import build_frame_index
 from ..index.frames import Display, FrameIndex, Int64s
+from ..index.stream_frames import CONTAINER
 from ..mp4.entries import build_avc_entry
 from ..mp4.headers import IDENTITY_MATRIX
 from ..mp4.write import MovieLayout, TrackSpec, build_mp4
@@ -199,6 +200,14 @@ def _confirm(
             "stream is reordered further than it states"
         )
     if found.tolist() != meant:
+        if plan.index.container == CONTAINER:
+            at = next(k for k, (a, b) in enumerate(zip(found, meant, strict=True)) if a != b)
+            raise UnsupportedError(
+                f"a file of a stream whose times are in another order than a decoder puts its "
+                f"frames out, as where times go back: from frame {int(plan.frames[at])} on "
+                "players would show another than is meant; another timeline, or a range of "
+                "times that does not go back, can be written"
+            )
         raise UnsupportedError(
             "a file that players would show in another order: an edit list of the clip cuts "
             "within reordered pictures"

@@ -245,3 +245,44 @@ def test_loaders_share_out_segments(
         "c",
     ]
     assert all(len(row["frames"]) == 2 for b in batches for row in b.column("f").to_pylist())
+
+
+@pytest.mark.parametrize("mode", ["floor", "ceil", "nearest", "exact"])
+def test_whole_numbers_above_those_of_doubles_are_exact(
+    db: Marey, drive: RecordingDataset, recorded: Any, mode: Any
+) -> None:
+    stream: Recorded = recorded("raw")
+    first = (1 << 62) + 1
+    order = np.argsort(np.argsort(stream.times))
+    index = {"counter": first + 3 * order}
+    drive.log("e", "/camera", codec="h264", index=index, samples=stream.samples)
+    clip = drive.video("/camera")
+    off = {"floor": 2, "ceil": -2, "nearest": 1, "exact": 0}[mode]
+    numbers = [first + 3 * k + off for k in (7, 1, 40)]
+    found = []
+    for dtype in (pa.list_(pa.int64()), pa.list_(pa.uint64())):
+        times = se.video.at(clip["video"], se.aux("n", dtype), mode)
+        keys = pa.table({"segment_id": ["e"], "n": pa.array([numbers], dtype)})
+        found.append(db.scan({"k": times}).to_table(key_table=keys))
+    found.append(db.scan({"k": se.video.at(clip["video"], numbers, mode)}).to_table())
+    camera = 'robots."drive/camera"'
+    texts = (
+        f"SELECT video_at(video, {numbers}, '{mode}') AS k FROM {camera}",
+        f"SELECT video_at(video, n, '{mode}') AS k FROM {camera}, (SELECT {numbers} AS n)",
+    )
+    found += [db.sql(text).to_table() for text in texts]
+    assert [table["k"].to_pylist() for table in found] == [[[7, 1, 40]]] * 5
+
+
+def test_whole_numbers_on_a_clock_are_seconds(
+    db: Marey, drive: RecordingDataset, recorded: Any
+) -> None:
+    stream: Recorded = recorded("raw")
+    times = stream.times - START + 1_700_000_000 * 10**9 - 1
+    drive.log("e", "/camera", codec="h264", index={"log_time": times}, samples=stream.samples)
+    clip = drive.video("/camera")
+    found = db.scan({"k": se.video.at(clip["video"], [1_700_000_001])}).to_table()
+    assert found["k"].to_pylist() == [[24]]  # a second and a nanosecond after the first
+    for wrong, text in ((START, "give timestamps for nanoseconds"), (0, "before the first")):
+        with pytest.raises(errors.FrameRangeError, match=text):
+            db.scan({"k": se.video.at(clip["video"], [wrong])}).to_table()

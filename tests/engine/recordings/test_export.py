@@ -52,13 +52,47 @@ def test_a_range_by_time(
     done = drive.export_mp4("episode_0", "/camera", path, start=start, end=START + 20 * STEP)
     assert done.frames == 10
     assert presented(path)[0] == list(stream.frames[10:20])
-    for wrong in ({"start": START + 5 * STEP, "end": START}, {"end": START}):
+    for wrong in (
+        {"start": START + 5 * STEP, "end": START},
+        {"end": START},
+        {"start": START + 48 * STEP},
+    ):
         with pytest.raises(errors.FrameRangeError, match="no frame"):
             drive.export_mp4("episode_0", "/camera", path, **wrong)  # type: ignore[arg-type]
     with pytest.raises(errors.KeyNotFoundError, match="episode_0"):
         drive.export_mp4("episode_1", "/camera", path)
     assert presented(path)[0] == list(stream.frames[10:20])  # and nothing was written over
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["part.mp4"]
+
+
+def test_a_range_without_frames_is_told_where_there_are_some(
+    drive: RecordingDataset, recorded: Any, log_stream: Any, tmp_path: Path
+) -> None:
+    stream: Recorded = recorded("raw")
+    log_stream(drive, stream)
+    until = START + 48 * STEP
+    last = drive.export_mp4("episode_0", "/camera", tmp_path / "last.mp4", start=until - 1)
+    assert last.frames == 1
+    there = f"{np.datetime64(START, 'ns')} to {np.datetime64(until, 'ns')}"
+    with pytest.raises(errors.FrameRangeError, match=f"its frames are from {there}"):
+        drive.export_mp4("episode_0", "/camera", tmp_path / "none.mp4", start=until)
+    numbers = {"frame": stream.times - START}
+    drive.log("n", "/numbers", codec="h264", index=numbers, samples=stream.samples)
+    with pytest.raises(errors.FrameRangeError, match=f"from 0 to {48 * STEP}$"):
+        drive.export_mp4(
+            "n", "/numbers", tmp_path / "none.mp4", start=until - START, index="frame"
+        )
+
+
+def test_times_that_go_back_are_refused_by_name(
+    drive: RecordingDataset, recorded: Any, tmp_path: Path
+) -> None:
+    stream: Recorded = recorded("raw")
+    times = 2 * stream.times.max() - stream.times
+    drive.log("e", "/camera", codec="h264", index={"log_time": times}, samples=stream.samples)
+    with pytest.raises(errors.UnsupportedError, match="as where times go back: from frame"):
+        drive.export_mp4("e", "/camera", tmp_path / "out.mp4")
+    assert not list(tmp_path.glob("*.mp4")), "nothing was left"
 
 
 HOUR = 3600 * 10**9
