@@ -11,7 +11,6 @@ import pyarrow as pa
 from datafusion import DataFrame
 
 from ...errors import UnsupportedError, VideoError
-from ...expressions.columns import Column, Relation, column
 from ...storage.optimize import Optimized
 from ...storage.recordings.layers import add_layer, remove_layer, remove_stale_layers
 from ...storage.recordings.schema import check_entity, check_segment
@@ -22,8 +21,8 @@ from .interchange import Imported, import_rrd, to_rrd
 from .layers import fit_layer, read_source
 from .logger import StreamLogger
 from .rows import check_samples
-from .segments import SEGMENTS_SCHEMA
 from .times import LOG_TIME, fit_times
+from .videos import SegmentVideos
 from .view import DatasetView
 
 if TYPE_CHECKING:
@@ -183,12 +182,7 @@ class RecordingDataset:
             NotFoundError: There is no such entity or timeline; the message offers near ones.
             InputError: One is no name.
         """
-        store = self._recordings.newest(self._project, self._name)
-        streams = self._recordings.streams_of(store, self._label, entity, index)
-        token = (self._workspace.catalog.root, streams)
-        return SegmentVideos(
-            Relation(self._project, self._name, SEGMENTS_SCHEMA, token), entity
-        )
+        return self._view().video(entity, index=index)
 
     def register_layer(self, name: str, table: object, *, index: str | None = None) -> None:
         """Add columns, joined to the samples by segment and time; samples are not touched.
@@ -302,30 +296,3 @@ class RecordingDataset:
 
     def __repr__(self) -> str:
         return f"RecordingDataset({self._label})"
-
-
-class SegmentVideos:
-    """The streams of one entity: `segment_id` and `video` are its columns, for expressions."""
-
-    def __init__(self, relation: Relation, entity: str) -> None:
-        self._relation = relation
-        self._entity = entity
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Its columns; the key is `segment_id`."""
-        schema: pa.Schema = self._relation.schema
-        return schema
-
-    def __getitem__(self, name: str) -> Column:
-        """A column, for use in expressions.
-
-        Raises:
-            ColumnNotFoundError: There is none of that name.
-        """
-        return column(self._relation, name)
-
-    def __repr__(self) -> str:
-        return (
-            f"SegmentVideos({self._relation.project}.{self._relation.name}, {self._entity!r})"
-        )

@@ -25,6 +25,8 @@ class StreamsOf:
     """The entity."""
     timeline: str
     """What presentation times are taken from."""
+    segments: frozenset[str] | None = None
+    """Of which segments; None: of all."""
 
 
 class Recordings:
@@ -70,7 +72,9 @@ class Recordings:
     def segments(self, project: str, name: str, streams: StreamsOf) -> SegmentTable:
         """The segments of an entity, at the newest version."""
         store = self.newest(project, name)
-        return SegmentTable(store, self.streams, streams.entity, streams.timeline)
+        return SegmentTable(
+            store, self.streams, streams.entity, streams.timeline, streams.segments
+        )
 
     def streams_of(
         self, store: SampleStore, label: str, entity: str, timeline: str | None

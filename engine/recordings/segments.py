@@ -53,19 +53,27 @@ _READ_AT_ONCE = 256 << 20
 class SegmentTable:
     """The segments that have an entity, at one version; stands for a `storage` dataset.
 
-    Row ids count segments in the order in which they began, so they stay as a dataset grows.
+    Row ids count segments in the order in which they began, so they stay as a dataset grows,
+    whether all of them are shown or only some.
     """
 
     def __init__(
-        self, store: SampleStore, streams: StreamIndexes, entity: str, timeline: str
+        self,
+        store: SampleStore,
+        streams: StreamIndexes,
+        entity: str,
+        timeline: str,
+        segments: frozenset[str] | None = None,
     ) -> None:
         self._store = store
         self._streams = streams
         self._entity = entity
         self._timeline = timeline
+        self._segments = segments
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self._store, self._streams, self._entity, self._timeline)
+        kept = self._store, self._streams, self._entity, self._timeline, self._segments
+        return type(self), kept
 
     @property
     def table_id(self) -> str:
@@ -98,17 +106,26 @@ class SegmentTable:
         names = self._streams.names(self._store)
         return [name for name in names if name.entity == self._entity]
 
+    @cached_property
+    def _rows(self) -> list[int]:
+        """The row ids of the segments shown."""
+        return [
+            row
+            for row, name in enumerate(self.names)
+            if self._segments is None or name.segment in self._segments
+        ]
+
     def stream(self, row: int) -> Stream:
         """The stream of a segment."""
         return self._streams.open(self._store, self.names[row])
 
     def count(self) -> int:
-        """How many segments there are."""
-        return len(self.names)
+        """How many segments are shown."""
+        return len(self._rows)
 
     def find_keys(self, keys: pa.Table) -> pa.Array:
         """The row of each segment id, null where there is none."""
-        rows = {name.segment: row for row, name in enumerate(self.names)}
+        rows = {self.names[row].segment: row for row in self._rows}
         found = [rows.get(segment) for segment in keys[SEGMENT].to_pylist()]
         return pa.array(found, pa.uint64())
 
@@ -122,7 +139,7 @@ class SegmentTable:
         with_row_id: bool = True,
     ) -> Iterator[pa.RecordBatch]:
         """All rows; a filter is left to whoever asks."""
-        rows = np.arange(len(self.names), dtype=np.uint64)[:limit]
+        rows = np.array(self._rows, np.uint64)[:limit]
         for start in range(0, len(rows), batch_rows):
             part = rows[start : start + batch_rows]
             arrays = {name: self._column(name, part.tolist()) for name in columns}

@@ -11,7 +11,8 @@ from datafusion import DataFrame, SessionContext
 from datafusion import functions as f
 from datafusion.catalog import Table as PlanTable
 
-from ...errors import InputError
+from ...errors import InputError, NotFoundError
+from ...expressions.columns import Relation
 from ...storage.recordings.layers import Layer, open_layers
 from ...storage.recordings.schema import SEGMENT, check_segment
 from ...storage.recordings.store import SampleStore
@@ -22,7 +23,9 @@ from .contents import Contents, read_contents
 from .layers import LayerColumns
 from .opened import Recordings, check_index
 from .scanned import ScannedTable
+from .segments import SEGMENTS_SCHEMA
 from .table import segment_table
+from .videos import SegmentVideos
 
 _KEY = "__marey_key_"
 _Join = Literal["full", "right"]
@@ -92,6 +95,22 @@ class DatasetView:
     def entities(self) -> list[str]:
         """The paths of the entities shown, in the order in which they began."""
         return self._entities(self._store())
+
+    def video(self, entity: str, *, index: str | None = None) -> SegmentVideos:
+        """An entity's streams in the segments shown; see `RecordingDataset.video`.
+
+        Raises:
+            NotFoundError: There is no such entity or timeline; the message offers near ones.
+                Or the view does not show the entity.
+            InputError: One is no name.
+        """
+        store = self._store()
+        streams = self.recordings.streams_of(store, self.label, entity, index)
+        if not self._shows(entity):
+            raise NotFoundError(f"{self!r} does not show entity {entity!r}")
+        shown = replace(streams, segments=self.segments)
+        token = (self.recordings.catalog.root, shown)
+        return SegmentVideos(Relation(self.project, self.name, SEGMENTS_SCHEMA, token), entity)
 
     def segment_table(self) -> DataFrame:
         """What there is in each segment shown, of the entities shown: a row a segment."""

@@ -286,3 +286,27 @@ def test_whole_numbers_on_a_clock_are_seconds(
     for wrong, text in ((START, "give timestamps for nanoseconds"), (0, "before the first")):
         with pytest.raises(errors.FrameRangeError, match=text):
             db.scan({"k": se.video.at(clip["video"], [wrong])}).to_table()
+
+
+def test_videos_of_a_view_are_those_of_its_segments(
+    db: Marey, drive: RecordingDataset, recorded: Any, log_stream: Any
+) -> None:
+    stream: Recorded = recorded("raw")
+    for segment in ("a", "b", "c"):
+        log_stream(drive, stream, segment=segment)
+    view = drive.filter_segments(["c", "b", "nowhere"]).filter_contents("/camera/**")
+    clip = view.video("/camera")
+    frames = se.video.read(clip["video"], [5], pixel_format="native")
+    outputs = {"s": clip["segment_id"], "f": frames}
+    conditions = [None, clip["segment_id"] != "b", clip["segment_id"] != "x"]
+    for condition, expected in zip(conditions, (["b", "c"], ["c"], ["b", "c"]), strict=True):
+        found = db.scan(outputs, where=condition).to_table().to_pylist()
+        assert sorted(row["s"] for row in found) == expected
+        assert {row["f"]["frames"][0]["data"] for row in found} == {stream.frames[5]}
+    keys = pa.table({"segment_id": ["c", "b"]})
+    assert db.scan(outputs).to_table(key_table=keys)["s"].to_pylist() == ["c", "b"]
+    with pytest.raises(errors.MareyError, match="'a'"):
+        db.scan(outputs).to_table(key_table=pa.table({"segment_id": ["a"]}))
+    with pytest.raises(errors.NotFoundError, match="does not show entity '/camera'"):
+        drive.filter_contents("/other").video("/camera")
+    assert drive.filter_segments([]).video("/camera").schema.names == ["segment_id", "video"]
