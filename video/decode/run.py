@@ -29,8 +29,8 @@ Packets = Iterator[tuple[int, Packet]]
 """Sample numbers and their bytes, in decode order, 64 readable bytes behind each."""
 
 _AT_ONCE = 16
-"""Samples made ready together. A picture leaves nothing of Python in the processor's caches: to
-make ready one by one between pictures took three times as long."""
+"""Samples made ready together. A picture leaves little of Python in the processor's caches: to
+make ready one by one between pictures took some 20 us more for each, as measured at 640x480."""
 
 
 class Decoders(Protocol):
