@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ...errors import ConfigError
 from ..index.frames import Int64s
@@ -105,35 +106,34 @@ def plan_ranges(offset: Int64s, size: Int64s, cost: SourceCost) -> FetchPlan:
         empty = np.empty(0, np.int64)
         return FetchPlan((), empty, empty, 0)
     order = np.argsort(offset, kind="stable")
-    start, end = offset[order], (offset + size)[order]
-    reached = np.maximum.accumulate(end)
-    gap = start[1:] - reached[:-1]
-    bridged = _bridged(gap, int(size.sum()), cost)
-    cut = np.flatnonzero(~bridged) + 1
-    starts = start[np.concatenate(([0], cut))]
-    ends = reached[np.concatenate((cut, [len(start)])) - 1]
-    buffer = np.zeros(len(offset), np.int64)
-    if len(cut):
-        buffer[order[1:]] = np.cumsum(~bridged)
+    start = offset[order]
+    reached = np.maximum.accumulate(start + size[order])
+    between = start[1:] - reached[:-1]
+    at = np.flatnonzero(between > 0)
+    gap = between[at]
+    needed = int(reached[-1] - start[0] - gap.sum())
+    bridged = _bridged(gap, needed, cost)
+    cut = at[~bridged] + 1
+    first = np.concatenate(([0], cut))
+    end = np.concatenate((cut, [len(start)]))
+    starts = start[first]
+    buffer = np.empty(len(start), np.int64)
+    buffer[order] = np.repeat(np.arange(len(first)), end - first)
     return FetchPlan(
-        ranges=tuple(
-            ByteRange(a, b) for a, b in zip(starts.tolist(), ends.tolist(), strict=True)
-        ),
+        ranges=tuple(map(ByteRange, starts.tolist(), reached[end - 1].tolist())),
         buffer=buffer,
         position=offset - starts[buffer],
-        gap_bytes=int(gap[bridged & (gap > 0)].sum()),
+        gap_bytes=int(gap[bridged].sum()),
     )
 
 
-def _bridged(gap: Int64s, needed_bytes: int, cost: SourceCost) -> np.ndarray:
+def _bridged(gap: Int64s, needed_bytes: int, cost: SourceCost) -> npt.NDArray[np.bool_]:
     """Which gaps to fetch over: none wider than the cost allows, narrowest first up to the
     limit.
     """
-    bridged = gap <= 0
-    candidates = np.flatnonzero((gap > 0) & (gap <= cost.gap_bytes))
-    if not len(candidates):
-        return bridged
-    narrowest = candidates[np.argsort(gap[candidates], kind="stable")]
-    fits = np.cumsum(gap[narrowest]) <= cost.overfetch * needed_bytes
-    bridged[narrowest[fits]] = True
+    bridged = gap <= cost.gap_bytes
+    most = cost.overfetch * needed_bytes
+    if int(gap[bridged].sum()) > most:
+        narrowest = np.argsort(gap, kind="stable")
+        bridged[narrowest[np.cumsum(gap[narrowest]) > most]] = False
     return bridged

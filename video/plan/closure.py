@@ -60,9 +60,12 @@ def connected(
 ) -> list[SampleRun]:
     """A closure in connected pieces, by their first samples."""
     begin, references = index.reference_lists
+    ascending = sorted(closure)
+    if sum(begin[sample] == begin[sample + 1] for sample in ascending) == 1:
+        # All others refer to earlier ones, and so lead to it.
+        return [SampleRun(np.array(ascending, np.int64), np.array(targets, np.int64))]
     has_fields = index.kinds & SampleFlag.SECOND_FIELD
     group = _Groups()
-    ascending = sorted(closure)
     for sample in ascending:
         for other in references[begin[sample] : begin[sample + 1]]:
             group.join(sample, other)

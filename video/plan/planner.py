@@ -42,16 +42,14 @@ def plan_read(
     frame_samples = index.frame_sample[wanted].astype(np.int64)
     planned = plan_runs(index, np.unique(frame_samples), force=force)
     none = np.empty(0, np.int64)
-    of_runs = np.concatenate([none, *(run.samples for _, run in planned)])
-    samples, where = np.unique(of_runs, return_inverse=True)
+    samples = np.concatenate([none, *(run.samples for _, run in planned)])
     fetch = plan_ranges(index.offset[samples], index.size[samples], cost)
-    buffer, position = fetch.buffer[where], fetch.position[where]
     runs = []
     begin = 0
     for strategy, run in planned:
         own = slice(begin, begin + len(run.samples))
         begin = own.stop
-        runs.append(_decode_run(index, strategy, run, buffer[own], position[own]))
+        runs.append(_decode_run(index, strategy, run, fetch.buffer[own], fetch.position[own]))
     return ReadPlan(
         frames=wanted,
         frame_samples=frame_samples,

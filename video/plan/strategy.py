@@ -50,14 +50,17 @@ def plan_runs(
         if force is None and len(closure) == len(run.samples):
             planned += whole  # all of it is needed
             continue
-        closed = _plan_closed(index, connected(index, closure, wanted), force)
+        pieces = connected(index, closure, wanted)
         # A file can be laid out for what is asked for (`marey.video.transcode`): one stretch
         # of it, and nothing else in it. More would be fetched in many pieces.
         laid_out = len(closure) == len(wanted) and _is_one_stretch(index, run.targets)
-        if force == "rewritten" or laid_out or _is_better(index, closed, whole):
-            planned += closed
-        else:
-            planned += whole
+        surely = force == "rewritten" or laid_out
+        rewritten: list[Planned] = [("rewritten", piece) for piece in pieces]
+        if not surely and len(pieces) == 1 and not _is_better(index, rewritten, whole):
+            planned += whole  # what could be left out is not worth it
+            continue
+        closed = _plan_closed(index, pieces, force)
+        planned += closed if surely or _is_better(index, closed, whole) else whole
     return planned
 
 
