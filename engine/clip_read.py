@@ -236,22 +236,19 @@ class ClipRead:
         self, read: PlannedRead, buffers: Sequence[memoryview], pixels: LateBuffer
     ) -> None:
         """Decode each picture into the first place that wants it, and copy it to the others."""
-        samples = self.index.frame_sample[read.places.frame]
-        carriers, firsts, inverse = np.unique(samples, return_index=True, return_inverse=True)
-        offsets = read.places.offset
+        samples = self.index.frame_sample[read.places.frame].tolist()
         view = pixels.view()
-        decoded = {
-            sample: view[offset : offset + self.frame_bytes]
-            for sample, offset in zip(carriers.tolist(), offsets[firsts].tolist(), strict=True)
-        }
+        decoded: dict[int, memoryview] = {}
+        copies: list[tuple[int, memoryview]] = []
+        for sample, offset in zip(samples, read.places.offset.tolist(), strict=True):
+            place = view[offset : offset + self.frame_bytes]
+            if decoded.setdefault(sample, place) is not place:
+                copies.append((sample, place))
         self.media.decode(
             read.plan, self.index, self.output, buffers, decoded, own=self.source.own
         )
-        again = np.flatnonzero(firsts[inverse] != np.arange(len(samples)))
-        for sample, offset in zip(
-            samples[again].tolist(), offsets[again].tolist(), strict=True
-        ):
-            view[offset : offset + self.frame_bytes] = decoded[sample]
+        for sample, place in copies:
+            place[:] = decoded[sample]
 
     def _by_row(self, places: Places) -> list[Places]:
         return [places.where(places.row == row) for row in np.unique(places.row)]

@@ -54,7 +54,7 @@ BlockT = TypeVar("BlockT", bound=Block)
 
 
 class FrameMemory(Generic[BlockT]):
-    """Blocks of memory, and who makes them; used by all threads of a run.
+    """Blocks of memory, and who makes them; used by any number of threads.
 
     Args:
         new_block: Makes a block of so many bytes.
@@ -83,12 +83,23 @@ class FrameMemory(Generic[BlockT]):
                     return pa.allocate_buffer(size)
                 self.blocks.append(block)
             buffer = block.lend(size)
-            self._shrink([other for other in free if other is not block])
+            self._forget([other for other in free if other is not block], self.most_bytes)
         return buffer
 
-    def _shrink(self, free: list[BlockT]) -> None:
-        excess = sum(block.size for block in self.blocks) - self.most_bytes
-        for block in free:
+    def settle(self) -> None:
+        """After a run: keep no more than the bound, whoever lets go of the rest, and when."""
+        with self._lock:
+            self._forget(sorted(self.blocks, key=lambda block: block.is_free), self.most_bytes)
+
+    def clear(self) -> None:
+        """Keep nothing."""
+        with self._lock:
+            self._forget(list(self.blocks), 0)
+
+    def _forget(self, blocks: list[BlockT], most_bytes: int) -> None:
+        """Let go of some of the blocks, those at the front first, down to so many bytes."""
+        excess = sum(block.size for block in self.blocks) - most_bytes
+        for block in blocks:
             if excess <= 0:
                 break
             self.blocks.remove(block)

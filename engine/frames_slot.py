@@ -44,15 +44,8 @@ class FramesSlot:
         self._pixels = LateBuffer(media.allocate, int(self._offsets[-1]))
         for clip in self._clips:
             clip.plan()
-
-    @property
-    def cost_bytes(self) -> int:
+        self.cost_bytes = self._cost_bytes()
         """Bytes of the frames, of what is fetched for them, and of the indexes."""
-        fetched = sum(r.plan.bytes_fetched for clip in self._clips for r in clip.reads)
-        parts = {id(clip.index): clip.index for clip in self._clips}
-        clips = {id(clip.clip): clip.clip for clip in self._clips}
-        held = sum(map(part_bytes, parts.values())) + sum(map(index_bytes, clips.values()))
-        return int(self._offsets[-1]) + fetched + held
 
     @property
     def seconds(self) -> float:
@@ -104,6 +97,13 @@ class FramesSlot:
             failed=failed,
             dtype=self._dtype,
         )
+
+    def _cost_bytes(self) -> int:
+        fetched = sum(r.plan.bytes_fetched for clip in self._clips for r in clip.reads)
+        parts = {id(clip.index): clip.index for clip in self._clips}
+        clips = {id(clip.clip): clip.clip for clip in self._clips}
+        held = sum(map(part_bytes, parts.values())) + sum(map(index_bytes, clips.values()))
+        return int(self._offsets[-1]) + fetched + held
 
     @property
     def _shares(self) -> int:

@@ -47,6 +47,8 @@ class Engine:
     """Lend decoders."""
     caches: Caches
     """Of the tables; the indexes are in their room."""
+    memory: FrameMemory[Block]
+    """What frames were in and will be."""
 
     @property
     def kept_bytes(self) -> int:
@@ -107,14 +109,17 @@ def finish_batches(
         # The consumer still holds a batch when it is given the next.
         return max(1, counted - pace.batch_bytes - engine.kept_bytes)
 
-    yield from run_jobs(
-        _windows(result, kit, pace, config.max_row_bytes),
-        budget_bytes=budget_bytes,
-        fetch_threads=config.fetch_threads,
-        decode_threads=config.decode_threads,
-        stop=context.stop,
-        ahead=pace.ahead,
-    )
+    try:
+        yield from run_jobs(
+            _windows(result, kit, pace, config.max_row_bytes),
+            budget_bytes=budget_bytes,
+            fetch_threads=config.fetch_threads,
+            decode_threads=config.decode_threads,
+            stop=context.stop,
+            ahead=pace.ahead,
+        )
+    finally:
+        engine.memory.settle()
 
 
 def plan_windows(
@@ -126,7 +131,6 @@ def plan_windows(
 
 
 def _kit(result: SmallResult, engine: Engine, context: QueryContext) -> Kit:
-    memory = FrameMemory(Block, most_bytes=engine.config.memory_budget_bytes)
     return Kit(
         slots=find_slots(result.schema),
         schema=result.finished_schema,
@@ -136,7 +140,7 @@ def _kit(result: SmallResult, engine: Engine, context: QueryContext) -> Kit:
             engine.decoders,
             cost_of=engine.config.cost,
             decode_threads=engine.config.decode_threads,
-            allocate=context.allocate or memory.allocate,
+            allocate=context.allocate or engine.memory.allocate,
         ),
         context=context,
     )

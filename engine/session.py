@@ -113,7 +113,7 @@ class Marey:
         return SqlQuery(self._workspace, text)
 
     def close(self) -> None:
-        """Let go of open tables and waiting decoders; a later use opens them again."""
+        """Let go of open tables, waiting decoders and kept memory; a later use has others."""
         self._workspace.close()
 
     def __enter__(self) -> Self:

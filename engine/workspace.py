@@ -17,6 +17,7 @@ from ..video.decode.pool import DecoderPool
 from .config import EngineConfig
 from .context import QueryContext
 from .failures import OnError
+from .frame_memory import Block, FrameMemory
 from .index_cache import IndexCache
 from .loading.workers import IdleWorkers
 from .recordings.opened import Recordings, StreamsOf
@@ -54,6 +55,7 @@ class Workspace:
             indexes=IndexCache(self.catalog.caches.room),
             decoders=_decoders(config, spare_bytes),
             caches=self.catalog.caches,
+            memory=FrameMemory(Block, most_bytes=config.memory_budget_bytes - config.kept_bytes),
         )
         self.recordings = Recordings(self.catalog, self.catalog.caches.room)
         self.idle_workers = IdleWorkers()
@@ -125,11 +127,14 @@ class Workspace:
         return Workspace(self.catalog.root, self._storage_options, config)
 
     def close(self) -> None:
-        """Let go of open tables, decoders and workers that wait; a later use has others."""
+        """Let go of open tables, of decoders and workers that wait, and of memory; a later use
+        has others.
+        """
         with self._lock:
             self._open.clear()
         self.recordings.close()
         self.engine.decoders.close()
+        self.engine.memory.clear()
         self.idle_workers.close()
 
 

@@ -78,6 +78,21 @@ def test_free_blocks_beyond_the_bound_are_given_back() -> None:
     assert len(memory.blocks) == 2
 
 
+def test_after_a_run_as_much_is_kept_as_the_bound_allows() -> None:
+    memory = FrameMemory(Block, most_bytes=3 * LARGE)
+    held = [memory.allocate(LARGE) for _ in range(6)]
+    free = whole(held.pop(1)), whole(held.pop(2))
+    memory.settle()
+    # What nobody holds is sooner kept than what somebody does.
+    assert sum(block.size for block in memory.blocks) <= 3 * LARGE
+    assert {memory.allocate(LARGE).address for _ in range(2)} <= {place.start for place in free}
+    # Whoever held the rest may let go of it when they will: it is kept no more.
+    held.clear()
+    assert sum(block.size for block in memory.blocks) <= 3 * LARGE
+    memory.clear()
+    assert not memory.blocks
+
+
 def test_memory_does_without_blocks_where_there_can_be_none() -> None:
     def refuse(size: int) -> Block:
         raise OSError("too many open files")
