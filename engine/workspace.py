@@ -42,6 +42,7 @@ class Workspace:
             kind: config.cost(kind).parallel_requests for kind in kinds
         }
         spare_bytes = config.kept_bytes // _DECODERS_SHARE
+        for_frames = config.memory_budget_bytes - config.kept_bytes
         self.catalog = Catalog(
             root,
             storage_options,
@@ -55,7 +56,7 @@ class Workspace:
             indexes=IndexCache(self.catalog.caches.room),
             decoders=_decoders(config, spare_bytes),
             caches=self.catalog.caches,
-            memory=FrameMemory(Block, most_bytes=config.memory_budget_bytes - config.kept_bytes),
+            memory=FrameMemory(Block, most_bytes=for_frames),
         )
         self.recordings = Recordings(self.catalog, self.catalog.caches.room)
         self.idle_workers = IdleWorkers()
