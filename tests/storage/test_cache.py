@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marey.storage import cache as cache_module
 from marey.storage.cache import Cache, Room
 
 MAX_BYTES = 8000
@@ -84,9 +85,11 @@ def test_an_entry_counts_for_what_it_takes() -> None:
     cache: Cache[int] = Cache(room)
     snapshot = ("table id", 3, "video")
     tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
     for row in range(1000, 2000):
         cache.put((*snapshot, row), row, size=0)
-    taken = tracemalloc.get_traced_memory()[0] - before
+    traces = tracemalloc.take_snapshot().traces
     tracemalloc.stop()
-    assert taken <= room.size <= 2 * taken
+    # Other threads of the process allocate, too.
+    places = {cache_module.__file__, __file__}
+    taken = sum(trace.size for trace in traces if trace.traceback[0].filename in places)
+    assert 100 * 1000 < taken <= room.size <= 2 * taken
