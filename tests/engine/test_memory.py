@@ -144,6 +144,7 @@ def test_what_is_kept_for_later_scans_comes_off_the_budget(tmp_path: Path) -> No
         assert engine.kept_bytes <= config.kept_bytes == 16 << 20
 
 
+@pytest.mark.usefixtures("allocated")  # so that frames do not count
 def test_indexes_count_for_what_they_hold(clip: Callable[[str], bytes], tmp_path: Path) -> None:
     db = Marey(tmp_path)
     clips = db.project("p").create_table("clips", key_schema={"k": pa.int64()})
