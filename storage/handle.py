@@ -30,6 +30,7 @@ from ..errors import (
     UnsupportedError,
 )
 from .addresses import without_secrets
+from .answers import is_no_bucket, no_answer
 from .commits import CommitStamp
 from .schema import is_video, to_logical
 
@@ -46,7 +47,6 @@ LANCE_ERRORS = (OSError, ValueError, RuntimeError, OverflowError)
 
 _CACHE_BYTES = 8 << 20
 # Lance ends its messages with the place in its own source.
-_NO_BUCKET = "NoSuchBucket"
 _INNER_NAME = re.compile(r"LanceError\(\w+\): ")
 _XML = re.compile(r":? <\?xml.*", re.DOTALL)
 _OPENINGS = 8
@@ -284,6 +284,8 @@ def lance_message(error: BaseException) -> str:
     store's whole answer, and secrets.
     """
     text = str(error)
-    if _NO_BUCKET in text:
+    if is_no_bucket(text):
         return "there is no such bucket"
+    if (problem := no_answer(text)) is not None:
+        return problem
     return without_secrets(_XML.sub("", _INNER_NAME.sub("", _RUST_PLACE.sub("", text))))

@@ -9,7 +9,6 @@ Messages are never those of the library below: they hold addresses with their si
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,15 +28,14 @@ from ..errors import (
     UnsupportedError,
 )
 from .addresses import SourceKind, shown_uri, source_kind
+from .answers import is_no_bucket, no_answer, status_of
 from .files import PADDING_BYTES
 from .stores import Stores
 
 IN_FLIGHT: Mapping[SourceKind, int] = {"s3": 32, "gs": 32, "az": 32, "http": 16}
 """Requests to one kind of store that are under way at one time, unless it is set."""
 
-_STATUS = re.compile(r"status code: (\d{3})")
 _CREDENTIALS_SERVICE = "169.254.169.254"
-_NO_BUCKET = "NoSuchBucket"
 
 
 class Span(Protocol):
@@ -202,7 +200,7 @@ def object_failure(error: Exception, uri: str) -> MareyError:
     """An error of the library below, in words that hold no secret."""
     shown = shown_uri(uri)
     text = str(error)
-    status = _STATUS.search(text)
+    status = status_of(text)
     match error:
         case MareyError():
             return error
@@ -214,12 +212,12 @@ def object_failure(error: Exception, uri: str) -> MareyError:
             return StorageError(f"access is denied, are the storage options right?: {shown}")
         case ValueError():
             return InputError(f"a key that has empty or relative parts: {shown}")
-    if status and status[1] == "416":
+    if status == 416:
         return SourceChangedError(f"it is shorter than it was, or empty: {shown}")
     if _CREDENTIALS_SERVICE in text:
         return StorageError(f"no credentials in storage_options or the environment: {shown}")
-    if _NO_BUCKET in text:
+    if is_no_bucket(text):
         return StorageError(f"there is no such bucket: {shown}")
-    if status:
-        return StorageError(f"the store answered with status {status[1]}: {shown}")
-    return StorageError(f"no answer, can it be reached from here?: {shown}")
+    if status is not None:
+        return StorageError(f"the store answered with status {status}: {shown}")
+    return StorageError(f"{no_answer(text) or 'no whole answer'}: {shown}")

@@ -259,7 +259,7 @@ def test_wrong_options_and_stores_that_are_not_there(
 ) -> None:
     nowhere = {**s3.options, "aws_endpoint": "http://127.0.0.1:1", "client_max_retries": "0"}
     for root, options, says in (
-        (str(tmp_path / "a"), nowhere, "no answer"),
+        (str(tmp_path / "a"), nowhere, "no answer, the connection was refused"),
         (str(tmp_path / "b"), s3.options, "no such object: s3://nobucket/a.mp4"),
     ):
         db = Marey(root, storage_options=options)
@@ -267,6 +267,16 @@ def test_wrong_options_and_stores_that_are_not_there(
         with pytest.raises(MareyError, match=says) as caught:
             write(table, {0: "s3://nobucket/a.mp4"})
         assert "hush" not in "".join(chain(caught.value))
+
+
+def test_tables_in_a_store_that_does_not_answer(s3: S3) -> None:
+    nowhere = {**s3.options, "aws_endpoint": "http://127.0.0.1:1", "client_max_retries": "0"}
+    project = Marey("s3://bucket/lake", storage_options=nowhere).project("p")
+    for use in (project.list_tables, lambda: project.create_table("t", key_schema=KEY)):
+        with pytest.raises(
+            StorageError, match=r"no answer, .*s3://bucket/lake|lake.*no answer, "
+        ):
+            use()
 
 
 def test_a_bucket_that_is_not_there_is_said_so(s3: S3) -> None:
