@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from marey import EngineConfig, Marey
+from marey import EngineConfig, Marey, to_numpy
 from marey import expressions as se
 from marey.engine.scan import Scan
 
@@ -128,6 +130,37 @@ def test_scans_at_once_do_not_disturb_each_other(
         for offset, found in enumerate(pool.map(run, range(4))):
             assert found == [*true[offset:], *true[:offset]]
     assert not marey_threads()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_held_of_scans_stays_while_others_use_their_memory(
+    seed: int, root: Path
+) -> None:
+    """Batches, rows and frames of some scans are kept, by chance, across all later ones."""
+    chance = random.Random(seed)
+    db = Marey(root, config=EngineConfig(memory_budget_bytes=12 << 20))
+    truth = {
+        row["clip_id"]: [frame["data"] for frame in row["f"]["frames"]]
+        for row in every_frame(db).to_table().to_pylist()
+    }
+    held: list[tuple[int, Callable[[], list[bytes]]]] = []
+    for _ in range(6):
+        keys = {"clip_id": [chance.randrange(4) for _ in range(12)]}
+        scan = every_frame(db)
+        for batch in scan.to_record_batches(keys):
+            row = chance.randrange(batch.num_rows)
+            clip_id, cell = batch["clip_id"][row].as_py(), batch["f"][row]
+            kept = {
+                "cell": partial(lambda c: [f["data"] for f in c.as_py()["frames"]], cell),
+                "pixels": partial(lambda p: [f.tobytes() for f in p], to_numpy(cell)),
+            }
+            if chance.random() < 0.6:
+                held.append((clip_id, chance.choice(list(kept.values()))))
+            del batch, cell, kept
+            while len(held) > 6:
+                del held[chance.randrange(len(held))]
+        assert all(data() == truth[clip_id] for clip_id, data in held)
+    assert held
 
 
 def test_a_run_reads_the_version_that_it_began_with(
