@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -22,6 +23,10 @@ LEAST_BYTES = 1 << 20
 
 _STEPS = 8
 """Blocks are of so many sizes between one power of two and the next, so that they fit again."""
+
+_PATIENCE_SECONDS = 0.1
+"""How long to wait for a turn. Whoever has it may wait for this thread, or be it: wherever
+something is allocated, the collector can end a run that nobody holds any more."""
 
 
 class Block:
@@ -70,30 +75,47 @@ class FrameMemory(Generic[BlockT]):
         """Memory for so many bytes, that holds anything."""
         if size < LEAST_BYTES:
             return pa.allocate_buffer(size)
-        with self._lock:
-            free = [block for block in self.blocks if block.is_free]
-            fitting = [block for block in free if size <= block.size <= 2 * size]
-            if fitting:
-                block = min(fitting, key=lambda block: block.size)
-            else:
-                try:
-                    block = self._new_block(rounded(size))
-                except OSError:  # too many open files; frames can do without
-                    return pa.allocate_buffer(size)
-                self.blocks.append(block)
-            buffer = block.lend(size)
-            self._forget([other for other in free if other is not block], self.most_bytes)
-        return buffer
+        with self._turn() as granted:
+            block = self._block_for(size) if granted else None
+            return pa.allocate_buffer(size) if block is None else block.lend(size)
 
     def settle(self) -> None:
         """After a run: keep no more than the bound, whoever lets go of the rest, and when."""
-        with self._lock:
-            self._forget(sorted(self.blocks, key=lambda block: block.is_free), self.most_bytes)
+        with self._turn() as granted:
+            if granted:  # otherwise a run is under way, and settles when it ends
+                by_use = sorted(self.blocks, key=lambda block: block.is_free)
+                self._forget(by_use, self.most_bytes)
 
     def clear(self) -> None:
         """Keep nothing."""
-        with self._lock:
-            self._forget(list(self.blocks), 0)
+        with self._turn() as granted:
+            if granted:
+                self._forget(list(self.blocks), 0)
+
+    @contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """One thread at a time; or, after some patience, False."""
+        granted = self._lock.acquire(timeout=_PATIENCE_SECONDS)
+        try:
+            yield granted
+        finally:
+            if granted:
+                self._lock.release()
+
+    def _block_for(self, size: int) -> BlockT | None:
+        """A free block, or a new one where none fits and one can be made."""
+        free = [block for block in self.blocks if block.is_free]
+        fitting = [block for block in free if size <= block.size <= 2 * size]
+        if fitting:
+            block = min(fitting, key=lambda block: block.size)
+        else:
+            try:
+                block = self._new_block(rounded(size))
+            except OSError:  # too many open files; frames can do without
+                return None
+            self.blocks.append(block)
+        self._forget([other for other in free if other is not block], self.most_bytes)
+        return block
 
     def _forget(self, blocks: list[BlockT], most_bytes: int) -> None:
         """Let go of some of the blocks, those at the front first, down to so many bytes."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -100,6 +104,40 @@ def test_memory_does_without_blocks_where_there_can_be_none() -> None:
     memory = FrameMemory(refuse, most_bytes=LARGE)
     assert memory.allocate(LARGE).size == LARGE
     assert not memory.blocks
+
+
+def test_a_run_may_end_and_wait_for_its_threads_while_another_takes_memory() -> None:
+    """The collector ends runs that nobody holds wherever something is allocated."""
+    ended: list[int] = []
+
+    def collect(size: int) -> Block:
+        gc.collect()
+        return Block(size)
+
+    memory = FrameMemory(collect, most_bytes=8 * LARGE)
+
+    def run(itself: list[Iterator[None]]) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            last = threading.Thread(target=memory.allocate, args=(LARGE,), daemon=True)
+            last.start()
+            last.join()
+            memory.settle()
+            ended.append(len(itself))
+
+    def take() -> None:
+        itself: list[Iterator[None]] = []
+        itself.append(run(itself))
+        next(itself[0])
+        del itself
+        memory.allocate(LARGE)
+
+    thread = threading.Thread(target=take, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert ended == [1]
 
 
 @given(st.integers(LEAST_BYTES, 1 << 40))
