@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..errors import ConfigError
 from ..expressions.node import Expr
+from ..storage.addresses import shown_uri
 from .catalog import Project
 from .config import EngineConfig
 from .scan import Scan, make_scan
@@ -137,6 +138,7 @@ def _root(given: object) -> str:
     if not isinstance(root, str):
         raise ConfigError(f"root must be a path or a URI, got {type(given).__name__}")
     if not root.startswith("file://"):
+        _check_place(root)
         return root
     place = urlsplit(root)
     if place.netloc not in ("", "localhost") or not place.path:
@@ -144,11 +146,33 @@ def _root(given: object) -> str:
     return unquote(place.path)
 
 
+def _check_place(root: str) -> None:
+    """Refuse a URI that is no place in an object store, or that has credentials in it."""
+    scheme, found, rest = root.partition("://")
+    if not found:
+        return
+    bucket, shown = rest.partition("/")[0], shown_uri(root)
+    if "@" in bucket or "?" in root:
+        raise ConfigError(
+            "root: a user, or what stands after '?', does not belong into an address, "
+            f"credentials go into storage_options: {shown}"
+        )
+    if scheme.lower() not in ("s3", "gs", "az") or not bucket:
+        raise ConfigError(
+            f"root: expected a folder, or s3://bucket/prefix (or gs://, az://), found {shown}"
+        )
+
+
 def _storage_options(given: object) -> dict[str, str]:
     options = {} if given is None else given
-    if not isinstance(options, Mapping) or not all(
-        isinstance(part, str) for item in options.items() for part in item
-    ):
-        # Values may be secrets: they are not shown.
+    if not isinstance(options, Mapping):
         raise ConfigError("storage_options must be a mapping of strings to strings")
+    for name, value in options.items():
+        for what, part in ((f"the name {name!r}", name), (f"the value of {name!r}", value)):
+            if not isinstance(part, str):
+                # Values may be secrets: they are not shown.
+                raise ConfigError(
+                    "storage_options must be a mapping of strings to strings ('true', '30'): "
+                    f"{what} is of type {type(part).__name__}"
+                )
     return dict(options)

@@ -30,7 +30,7 @@ from ..errors import (
     UnsupportedError,
 )
 from .addresses import without_secrets
-from .answers import is_no_bucket, no_answer
+from .answers import reason
 from .commits import CommitStamp
 from .schema import is_video, to_logical
 
@@ -201,12 +201,12 @@ class Handle:
             )
         except ValueError as error:
             if "was not found" not in str(error):
-                raise StorageError(f"{self.uri}: {lance_message(error)}") from error
+                raise StorageError(f"{self.uri}: {lance_message(error)}") from shown_cause(error)
             if version is None:
                 raise TableNotFoundError(f"no table at {self.uri}") from error
             raise NotFoundError(f"no version {version} of the table at {self.uri}") from error
         except (OSError, RuntimeError) as error:
-            raise StorageError(f"{self.uri}: {lance_message(error)}") from error
+            raise StorageError(f"{self.uri}: {lance_message(error)}") from shown_cause(error)
         _check_format(self.uri, opened.schema_metadata)
         return opened
 
@@ -268,14 +268,14 @@ def translate_errors(
     except (OSError, ValueError, RuntimeError, NotImplementedError, pa.ArrowException) as error:
         message = f"{doing}: {lance_message(error)}"
         if isinstance(error, CommitConflictError) or "commit conflict" in str(error):
-            raise ConflictError(message) from error
+            raise ConflictError(message) from shown_cause(error)
         if "Invalid user input" in str(error):
-            raise bad_input(message) from error
-        raise StorageError(message) from error
+            raise bad_input(message) from shown_cause(error)
+        raise StorageError(message) from shown_cause(error)
     except BaseException as error:
         # A panic in Lance's own code derives from BaseException.
         if type(error).__name__ == "PanicException":
-            raise StorageError(f"{doing}: {lance_message(error)}") from error
+            raise StorageError(f"{doing}: {lance_message(error)}") from shown_cause(error)
         raise
 
 
@@ -284,8 +284,14 @@ def lance_message(error: BaseException) -> str:
     store's whole answer, and secrets.
     """
     text = str(error)
-    if is_no_bucket(text):
-        return "there is no such bucket"
-    if (problem := no_answer(text)) is not None:
-        return problem
+    if (known := reason(text)) is not None:
+        return known
     return without_secrets(_XML.sub("", _INNER_NAME.sub("", _RUST_PLACE.sub("", text))))
+
+
+def shown_cause(error: BaseException) -> BaseException | None:
+    """What a traceback may show behind an error of ours: nothing of what a store answered, which
+    repeats what the request was signed with, and no address with secrets in it.
+    """
+    text = str(error)
+    return error if reason(text) is None and without_secrets(text) == text else None

@@ -28,14 +28,12 @@ from ..errors import (
     UnsupportedError,
 )
 from .addresses import SourceKind, shown_uri, source_kind
-from .answers import is_no_bucket, no_answer, status_of
+from .answers import reason, status_of
 from .files import PADDING_BYTES
 from .stores import Stores
 
 IN_FLIGHT: Mapping[SourceKind, int] = {"s3": 32, "gs": 32, "az": 32, "http": 16}
 """Requests to one kind of store that are under way at one time, unless it is set."""
-
-_CREDENTIALS_SERVICE = "169.254.169.254"
 
 
 class Span(Protocol):
@@ -200,7 +198,6 @@ def object_failure(error: Exception, uri: str) -> MareyError:
     """An error of the library below, in words that hold no secret."""
     shown = shown_uri(uri)
     text = str(error)
-    status = status_of(text)
     match error:
         case MareyError():
             return error
@@ -208,16 +205,8 @@ def object_failure(error: Exception, uri: str) -> MareyError:
             return SourceNotFoundError(f"no such object: {shown}")
         case exceptions.NotSupportedError():
             return UnsupportedError(f"its server gives no byte ranges: {shown}")
-        case exceptions.PermissionDeniedError() | exceptions.UnauthenticatedError():
-            return StorageError(f"access is denied, are the storage options right?: {shown}")
         case ValueError():
             return InputError(f"a key that has empty or relative parts: {shown}")
-    if status == 416:
+    if status_of(text) == 416:
         return SourceChangedError(f"it is shorter than it was, or empty: {shown}")
-    if _CREDENTIALS_SERVICE in text:
-        return StorageError(f"no credentials in storage_options or the environment: {shown}")
-    if is_no_bucket(text):
-        return StorageError(f"there is no such bucket: {shown}")
-    if status is not None:
-        return StorageError(f"the store answered with status {status}: {shown}")
-    return StorageError(f"{no_answer(text) or 'no whole answer'}: {shown}")
+    return StorageError(f"{reason(text) or 'no whole answer'}: {shown}")

@@ -70,8 +70,15 @@ def test_a_whole_number_of_numpy_is_one() -> None:
         (5, None, "root must be a path or a URI, got int"),
         (b"data", None, "root must be a path or a URI, got bytes"),
         ("file://elsewhere/data", None, "expected file:///absolute/path"),
+        ("gcs://bucket/lake", None, r"expected a folder, or s3://bucket/prefix .*gcs://bucket"),
+        ("https://host/lake", None, "expected a folder, or s3://"),
+        ("s3://", None, "expected a folder, or s3://"),
+        ("s3://me:hush@bucket/lake", None, "into storage_options: s3://bucket/lake$"),
+        ("s3://bucket/lake?token=hush", None, "into storage_options: s3://bucket/lake$"),
         ("data", 5, "storage_options must be a mapping of strings"),
-        ("data", {"secret": 5}, "storage_options must be a mapping of strings"),
+        ("data", {"timeout": 30}, r"'timeout' is of type int"),
+        ("data", {"allow_http": True}, r"'allow_http' is of type bool"),
+        ("data", {5: "secret"}, r"mapping of strings to strings .*: the name 5 is of type int"),
     ],
 )
 def test_what_is_no_root_is_refused(root: Any, options: Any, message: str) -> None:

@@ -21,7 +21,7 @@ from marey.errors import (
     StorageError,
     UnsupportedError,
 )
-from marey.tests.support.s3_server import S3, s3_server
+from marey.tests.support.s3_server import OPTIONS, S3, s3_server
 from marey.tests.support.web_server import Web, web_server
 from marey.video.plan import EXACT
 
@@ -285,3 +285,29 @@ def test_a_bucket_that_is_not_there_is_said_so(s3: S3) -> None:
         with pytest.raises(StorageError, match="there is no such bucket") as caught:
             use()
         assert "<" not in str(caught.value)
+
+
+def test_what_a_store_denies_is_said_without_its_answer(s3: S3, tmp_path: Path) -> None:
+    local = Marey(tmp_path, storage_options=s3.options).project("p")
+    table = local.create_table("t", key_schema=KEY)
+    there = Marey("s3://media/lake", storage_options=s3.options).project("p")
+    with s3.denying():
+        for use in (
+            lambda: there.table("t"),
+            lambda: there.create_table("t", key_schema=KEY),
+            there.list_tables,
+            lambda: write(table, {0: "s3://media/a.mp4"}),
+        ):
+            with pytest.raises(StorageError, match=r"access is denied, .* \(status 403") as caught:
+                use()
+            said = "".join(chain(caught.value))
+            assert "<" not in said
+            assert OPTIONS["aws_access_key_id"] not in said
+
+
+def test_a_store_without_encryption_has_to_be_allowed(s3: S3) -> None:
+    options = {name: value for name, value in s3.options.items() if name != "allow_http"}
+    project = Marey("s3://media/lake", storage_options=options).project("p")
+    for use in (project.list_tables, lambda: project.table("t")):
+        with pytest.raises(StorageError, match='"allow_http": "true"'):
+            use()

@@ -54,6 +54,24 @@ class S3:
     def delay(self, milliseconds: int) -> None:
         self._ask(f"/__delay/{milliseconds}")
 
+    @contextmanager
+    def denying(self) -> Iterator[None]:
+        """Let the endpoint check credentials, which are those of nobody it knows."""
+        self._check_credentials_after("0")
+        try:
+            yield
+        finally:
+            self._check_credentials_after("inf")
+
+    def _check_credentials_after(self, requests: str) -> None:
+        request = urllib.request.Request(
+            f"{self.endpoint}/moto-api/reset-auth",
+            requests.encode(),
+            {"content-type": "text/plain"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            answer.read()
+
     def _ask(self, path: str) -> bytes:
         with urllib.request.urlopen(self.endpoint + path, timeout=30) as answer:
             body: bytes = answer.read()
