@@ -298,7 +298,9 @@ def test_what_a_store_denies_is_said_without_its_answer(s3: S3, tmp_path: Path) 
             there.list_tables,
             lambda: write(table, {0: "s3://media/a.mp4"}),
         ):
-            with pytest.raises(StorageError, match=r"access is denied, .* \(status 403") as caught:
+            with pytest.raises(
+                StorageError, match=r"access is denied, .* \(status 403"
+            ) as caught:
                 use()
             said = "".join(chain(caught.value))
             assert "<" not in said
