@@ -33,8 +33,8 @@ def status_of(text: str) -> int | None:
 def reason(text: str) -> str | None:
     """Why a store did not do what it was asked to; None if the text is of something else.
 
-    Nothing of the answer stands in it but its status and its code: a store's answer repeats what
-    the request was signed with.
+    Nothing of the answer stands in it but its status and its code: a store's answer repeats
+    what the request was signed with.
 
     >>> reason("HTTP error: error sending request")
     'no answer, can it be reached from here?'

@@ -201,12 +201,12 @@ class Handle:
             )
         except ValueError as error:
             if "was not found" not in str(error):
-                raise StorageError(f"{self.uri}: {lance_message(error)}") from shown_cause(error)
+                raise StorageError(f"{self.uri}: {lance_message(error)}") from cause_of(error)
             if version is None:
                 raise TableNotFoundError(f"no table at {self.uri}") from error
             raise NotFoundError(f"no version {version} of the table at {self.uri}") from error
         except (OSError, RuntimeError) as error:
-            raise StorageError(f"{self.uri}: {lance_message(error)}") from shown_cause(error)
+            raise StorageError(f"{self.uri}: {lance_message(error)}") from cause_of(error)
         _check_format(self.uri, opened.schema_metadata)
         return opened
 
@@ -268,14 +268,14 @@ def translate_errors(
     except (OSError, ValueError, RuntimeError, NotImplementedError, pa.ArrowException) as error:
         message = f"{doing}: {lance_message(error)}"
         if isinstance(error, CommitConflictError) or "commit conflict" in str(error):
-            raise ConflictError(message) from shown_cause(error)
+            raise ConflictError(message) from cause_of(error)
         if "Invalid user input" in str(error):
-            raise bad_input(message) from shown_cause(error)
-        raise StorageError(message) from shown_cause(error)
+            raise bad_input(message) from cause_of(error)
+        raise StorageError(message) from cause_of(error)
     except BaseException as error:
         # A panic in Lance's own code derives from BaseException.
         if type(error).__name__ == "PanicException":
-            raise StorageError(f"{doing}: {lance_message(error)}") from shown_cause(error)
+            raise StorageError(f"{doing}: {lance_message(error)}") from cause_of(error)
         raise
 
 
@@ -289,9 +289,9 @@ def lance_message(error: BaseException) -> str:
     return without_secrets(_XML.sub("", _INNER_NAME.sub("", _RUST_PLACE.sub("", text))))
 
 
-def shown_cause(error: BaseException) -> BaseException | None:
-    """What a traceback may show behind an error of ours: nothing of what a store answered, which
-    repeats what the request was signed with, and no address with secrets in it.
+def cause_of(error: BaseException) -> BaseException | None:
+    """What a traceback may show behind an error of ours: nothing of what a store answered,
+    which repeats what the request was signed with, and no address with secrets in it.
     """
     text = str(error)
     return error if reason(text) is None and without_secrets(text) == text else None
