@@ -26,7 +26,7 @@ def log_reads(reads: Iterable[ReadEstimate], context: QueryContext) -> None:
         table, row = read.clip
         column = context.column(table)
         _LOG.debug(
-            "%s.%s row %d: %d of %d frames, %s, %d ranges (%s), %d bytes of %d",
+            "%s.%s row %d: %d of %d frames, %s, %d %s (%s), %d bytes of %d",
             column.label,
             column.column,
             row,
@@ -34,6 +34,7 @@ def log_reads(reads: Iterable[ReadEstimate], context: QueryContext) -> None:
             read.source_frames,
             " + ".join(_samples(read)) or "no samples",
             read.requests,
+            "range" if read.requests == 1 else "ranges",
             read.fetch_shape,
             read.bytes_fetched,
             read.source_bytes,

@@ -52,6 +52,8 @@ class Scan(Readable):
             selection = self._select(dataset, key_table, on_missing, context)
             small = read_selected(self._query, selection, context)
             rows = len(selection)
+        if rows is not None and self._query.limit is not None:
+            rows = min(rows, self._query.limit)
         context.metrics.add(plan_seconds=perf_counter() - begin)
         batches = finish_batches(small, self._workspace.engine, context)
         return Started(self._schema, batches, context, rows)

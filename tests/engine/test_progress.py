@@ -75,6 +75,17 @@ def test_writes_and_tables_have_bars(
     assert "3/3" in drawn
 
 
+def test_a_bar_goes_as_far_as_the_limit(terminal: Terminal, tmp_path: Path) -> None:
+    with Marey(tmp_path) as db:
+        table = db.project("p").create_table("t", key_schema={"k": pa.int64()})
+        table.write({"k": range(7)})
+        scan = db.scan({"k": table["k"]}, limit=4)
+        for key_table in (None, {"k": [6, 5, 4, 3, 2, 1]}):
+            with terminal.as_stderr():
+                assert scan.to_table(key_table).num_rows == 4
+            assert "4/4" in terminal.drawn()
+
+
 def test_bars_can_be_turned_off(
     terminal: Terminal, tmp_path: Path, clip: Callable[[str], bytes]
 ) -> None:
